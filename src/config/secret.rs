@@ -1,0 +1,48 @@
+//! Passwords: kept out of logs and errors by a hand-written `Debug`, wiped when dropped.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// A password. Printing it prints nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// From its bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The bytes, for sending to a server.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Compares without telling by its duration how much was right.
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        let differing = self
+            .0
+            .iter()
+            .zip(presented.iter().chain(std::iter::repeat(&0)))
+            .fold(self.0.len() ^ presented.len(), |acc, (a, b)| {
+                acc | usize::from(a ^ b)
+            });
+        std::hint::black_box(differing) == 0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Who to log in as. Without a user name the password alone is sent (`requirepass`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// ACL user, or none for the default user.
+    pub username: Option<String>,
+    /// Its password.
+    pub password: Secret,
+}

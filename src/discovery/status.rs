@@ -1,0 +1,45 @@
+//! What discovery knows, as plain values for `/status`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+
+/// Discovery's picture of the world, replaced as a whole whenever it changes.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// Every Sentinel known, configured or learned, and what it last said.
+    pub sentinels: Vec<SentinelStatus>,
+    /// The quorum the Sentinels report.
+    pub quorum: Option<u64>,
+    /// Sentinels (by run id) that answered within the last 5 s.
+    pub reachable: usize,
+    /// Sentinels whose events we are subscribed to.
+    pub subscribed: usize,
+    /// No Sentinel answers: the last verified primary serves on.
+    pub degraded: bool,
+    /// Switches of the primary since start, the first choice not counted.
+    pub switches: u64,
+    /// Why the gate is shut, in a sentence; none while it is open.
+    pub waiting_for: Option<String>,
+}
+
+/// One Sentinel.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SentinelStatus {
+    /// Where it listens.
+    pub address: String,
+    /// Its run id, once it has told us.
+    pub run_id: Option<String>,
+    /// The primary it names.
+    pub primary: Option<String>,
+    /// The config-epoch it names it with.
+    pub epoch: Option<u64>,
+    /// Whether its events reach us.
+    pub subscribed: bool,
+    /// Why it is of no use at the moment.
+    pub error: Option<String>,
+}
+
+/// Shared read access to the newest [`Status`].
+pub type StatusHandle = Arc<ArcSwap<Status>>;

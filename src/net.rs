@@ -1,0 +1,214 @@
+//! Sockets: addresses, dialling, listening, and the one transport type the data path uses.
+//!
+//! Everything that touches the network is made here, so that a simulation can replace it.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::str::FromStr;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Idle time before the kernel probes a connection, and the gap between probes.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long sent bytes may stay unacknowledged before the kernel gives a connection up
+/// (`TCP_USER_TIMEOUT`): a host that vanished without a reset is noticed by then.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A host (name or literal address) and a port, as written or as a Sentinel said.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPort {
+    /// Name or address, never in brackets.
+    pub host: String,
+    /// Port, never 0 after validation.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// From its parts.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+
+    /// The literal address, if the host is one.
+    pub fn literal(&self) -> Option<SocketAddr> {
+        self.host
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, self.port))
+    }
+
+    /// Every address the host has now. Asked anew at each dial: pods and Services move.
+    ///
+    /// # Errors
+    /// When the name cannot be resolved, or has no address.
+    pub async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(literal) = self.literal() {
+            return Ok(vec![literal]);
+        }
+        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await?
+            .collect();
+        if found.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            ));
+        }
+        Ok(found)
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl From<SocketAddr> for HostPort {
+    fn from(addr: SocketAddr) -> Self {
+        Self::new(addr.ip().to_string(), addr.port())
+    }
+}
+
+/// Why a text is no `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadHostPort(String);
+
+impl fmt::Display for BadHostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "'{}' is not HOST:PORT (an IPv6 address goes in brackets, as in [::1]:6379)",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadHostPort {}
+
+impl FromStr for HostPort {
+    type Err = BadHostPort;
+
+    fn from_str(text: &str) -> Result<Self, BadHostPort> {
+        let bad = || BadHostPort(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').ok_or_else(bad)?,
+            None if host.contains(':') => return Err(bad()),
+            None => host,
+        };
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self::new(host, port.parse().map_err(|_| bad())?))
+    }
+}
+
+/// Connects to `address`, trying each of its addresses in turn, within `limit` for all of it.
+///
+/// # Errors
+/// The last attempt's error, or `TimedOut`.
+pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<TcpStream> {
+    let attempt = async {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for addr in address.resolve().await? {
+            match TcpStream::connect(addr).await {
+                Ok(stream) => {
+                    set_options(&stream)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    };
+    timeout(limit, attempt).await.unwrap_or_else(|_| {
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no connection within {limit:?}"),
+        ))
+    })
+}
+
+/// No Nagle delay, keepalive, and a bound on unacknowledged bytes, for either side of the proxy.
+///
+/// # Errors
+/// When the socket is already gone.
+pub fn set_options(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+}
+
+/// One connection of the data path, either side. Writes need no `&mut`, so that a reply can be
+/// written by whoever holds it.
+#[derive(Debug)]
+pub enum Transport {
+    /// Plain TCP.
+    Tcp(TcpStream),
+}
+
+impl Transport {
+    /// Reads into the spare room of `buffer`; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => tokio_util::io::poll_read_buf(Pin::new(stream), cx, buffer),
+        }
+    }
+
+    /// Writes what the socket takes at once; `Ok(0)` when it takes nothing now.
+    ///
+    /// # Errors
+    /// The socket's, never `WouldBlock`.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Self::Tcp(stream) = self;
+        match stream.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    /// Waits until a write may take bytes again.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self::Tcp(stream) = self;
+        stream.poll_write_ready(cx)
+    }
+
+    /// Says that nothing more will be sent (a FIN).
+    pub fn shutdown_write(&self) {
+        let Self::Tcp(stream) = self;
+        // A peer that is already gone needs no FIN.
+        let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    }
+}

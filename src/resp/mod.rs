@@ -1,0 +1,1 @@
+//! RESP framing: bytes in, boundaries out. Knows no socket, clock or log.

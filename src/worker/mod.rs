@@ -1,0 +1,5 @@
+//! The data path.
+
+mod counters;
+
+pub use counters::Counters;
