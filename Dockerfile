@@ -13,9 +13,7 @@ RUN host="$(rustc -vV | sed -n 's/^host: //p')" \
        cargo build --release --locked --bin steadfast --target "$host" \
     && cp "target/$host/release/steadfast" /steadfast
 
-FROM scratch AS prebuilt
-ARG BINARY=dist/steadfast
-COPY --chmod=0755 ${BINARY} /steadfast
+FROM scratch AS bare
 LABEL org.opencontainers.image.title="steadfast" \
       org.opencontainers.image.description="One steady endpoint for Sentinel-managed Valkey and Redis" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -25,13 +23,9 @@ USER 65532:65532
 EXPOSE 6379 9379
 ENTRYPOINT ["/steadfast"]
 
-FROM scratch AS release
+FROM bare AS prebuilt
+ARG BINARY=dist/steadfast
+COPY --chmod=0755 ${BINARY} /steadfast
+
+FROM bare AS release
 COPY --from=build /steadfast /steadfast
-LABEL org.opencontainers.image.title="steadfast" \
-      org.opencontainers.image.description="One steady endpoint for Sentinel-managed Valkey and Redis" \
-      org.opencontainers.image.licenses="Apache-2.0"
-ENV STEADFAST_LISTEN="[::]:6379" \
-    STEADFAST_ADMIN_LISTEN="[::]:9379"
-USER 65532:65532
-EXPOSE 6379 9379
-ENTRYPOINT ["/steadfast"]

@@ -35,10 +35,11 @@ fn flags_told() -> BTreeSet<String> {
     let (_, after) = readme
         .split_once("<!-- flags -->")
         .expect("a table of flags");
-    let rows = after
+    let table = after
         .lines()
         .skip(1)
         .take_while(|line| line.starts_with('|'));
+    let rows = table.filter(|row| row.starts_with("| `"));
     rows.flat_map(|row| flags_in(row.split(" | ").next().unwrap_or(row)))
         .collect()
 }

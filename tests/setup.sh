@@ -33,70 +33,67 @@ as_root() {
     fi
 }
 
-apt_install() {
+# Ends here where packages cannot be installed, saying what to do by hand.
+may_install() {
     have apt-get || give_up "please install: $* (there is no apt-get here to do it with)"
     if [ "$(id -u)" -ne 0 ] && ! { have sudo && sudo -n true 2>/dev/null; }; then
         give_up "please run: sudo apt-get install --no-install-recommends -y $*"
     fi
+    # Package lists may be empty on a fresh machine, and then nothing can be found.
+    if ! apt-cache show redis-server >/dev/null 2>&1; then
+        as_root apt-get update -q >&2 || give_up "apt-get update failed"
+    fi
+}
+
+apt_install() {
+    may_install "$@"
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --no-install-recommends -y -q "$@" >&2 ||
         give_up "apt-get could not install: $*"
 }
 
-# Package lists may be empty on a fresh machine, and then nothing can be found.
-refresh_lists() {
-    if have apt-get && ! apt-cache show redis-server >/dev/null 2>&1; then
-        as_root apt-get update -q >&2 || give_up "apt-get update failed"
-    fi
-}
-
 setup_server() {
     if have valkey-server || have redis-server; then return; fi
-    refresh_lists
     local package=redis-server
-    if have apt-cache && apt-cache show valkey-server >/dev/null 2>&1; then
+    may_install "$package"
+    if apt-cache show valkey-server >/dev/null 2>&1; then
         package=valkey-server
     fi
     forbid_service_starts
     apt_install "$package"
     allow_service_starts
     if [ -d /run/systemd/system ]; then
-        # The package enables its service for the next boot; the machine did not ask for one.
+        # The package enables its service for the next boot, which nobody asked for.
         as_root systemctl disable --now "$package" >&2 || true
     fi
 }
 
 # Debian starts a packaged service unless policy-rc.d says no (invoke-rc.d(8)).
 forbid_service_starts() {
-    if have apt-get && [ "$(id -u)" -eq 0 ] && [ ! -e "$POLICY" ]; then
-        printf '#!/bin/sh\nexit 101\n' >"$POLICY"
-        chmod +x "$POLICY"
-        trap allow_service_starts EXIT
-    fi
+    [ ! -e "$POLICY" ] || return 0
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$POLICY && chmod +x $POLICY"
+    trap allow_service_starts EXIT
 }
 
 allow_service_starts() {
-    if [ -e "$POLICY" ] && [ "$(trap -p EXIT)" ]; then
-        rm -f "$POLICY"
+    if [ -n "$(trap -p EXIT)" ]; then
+        as_root rm -f "$POLICY"
         trap - EXIT
     fi
 }
 
 setup_venv() {
     if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        refresh_lists
         apt_install python3 python3-venv
     fi
     [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
 }
 
 setup_clients() {
-    if ! have php || ! php -m | grep -qx redis; then
-        refresh_lists
+    if ! have php || ! php -r 'exit(extension_loaded("redis") ? 0 : 1);'; then
         apt_install php-cli php-redis
     fi
     if ! have node || ! have npm; then
-        refresh_lists
         apt_install nodejs npm
     fi
     setup_venv
@@ -116,7 +113,7 @@ setup_clients() {
 # A prebuilt cargo-deny saves minutes; where there is none for this machine, it is compiled.
 setup_lint() {
     local binary=$TOOLS/bin/cargo-deny
-    if [ -x "$binary" ] && "$binary" --version | grep -q "$CARGO_DENY"; then return; fi
+    if [ -x "$binary" ] && [ "$("$binary" --version)" = "cargo-deny $CARGO_DENY" ]; then return; fi
     mkdir -p "$TOOLS/bin"
     setup_venv
     if "$VENV/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
