@@ -37,12 +37,10 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh clients
 	@tests/clients/run.sh
 
-soak: ## the long failover tests, results in results/
+soak: ## the long failover tests; figures in results/, resumed where they ended
 	@tests/setup.sh server
 	@mkdir -p results
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- --nocapture \
-		> results/soak.log 2>&1 || { tail -n 40 results/soak.log; exit 1; }
-	@tail -n 5 results/soak.log
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm::
 
 lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	@tests/setup.sh lint
@@ -51,10 +49,14 @@ lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
 	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 
-fuzz: ## each fuzz target for FUZZ_TIME seconds (needs nightly and cargo-fuzz)
-	@for target in $$($(CARGO) +nightly fuzz list --fuzz-dir tests/fuzz); do \
-		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target -- \
-			-max_total_time=$(FUZZ_TIME) || exit 1; \
+fuzz: ## each fuzz target for FUZZ_TIME seconds (needs a nightly compiler)
+	@tests/setup.sh fuzz
+	@export PATH="$(CURDIR)/target/tools/bin:$$PATH"; \
+	for target in $$(cargo-fuzz fuzz list --fuzz-dir tests/fuzz); do \
+		mkdir -p target/fuzz-corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target \
+			target/fuzz-corpus/$$target tests/fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_TIME) || exit 1; \
 	done
 
 image: ## the container image, built from source (needs docker)

