@@ -16,6 +16,24 @@ pub const NOAUTH: &[u8] = b"-NOAUTH Authentication required.\r\n";
 /// The login failed.
 pub const WRONGPASS: &[u8] = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 
+/// HELLO without AUTH of a session that has not logged in.
+pub const NOAUTH_HELLO: &[u8] = b"-NOAUTH HELLO must be called with the client already \
+authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate \
+the client and select the RESP protocol version at the same time\r\n";
+
+/// AUTH with no or too many arguments.
+pub const AUTH_SYNTAX: &[u8] = b"-ERR wrong number of arguments for 'auth' command\r\n";
+
+/// AUTH with a password alone where none is asked for.
+pub const AUTH_WITHOUT_PASSWORD: &[u8] = b"-ERR AUTH <password> called without any password \
+configured for the default user. Are you sure your configuration is correct?\r\n";
+
+/// RESET.
+pub const RESET: &[u8] = b"+RESET\r\n";
+
+/// A command that has to be seen whole is too large for that, or came before the login.
+pub const TOO_BIG: &[u8] = b"-ERR Protocol error: steadfast: this command is too big here\r\n";
+
 /// The limit of downstream connections is reached.
 pub const MAX_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 
