@@ -37,7 +37,9 @@ proptest! {
     }
 
     #[test]
-    fn resp2_ends_where_the_other_decoder_ends(reply in values::resp2(), more in any::<[u8; 4]>()) {
+    fn resp2_ends_where_the_other_decoder_ends(
+        reply in values::resp2(), more in any::<[u8; 4]>(),
+    ) {
         let stream = [&reply[..], &more].concat();
         let (_, end) = resp2::decode::decode_range(&stream).expect("valid").expect("complete");
         prop_assert_eq!(ReplyScanner::new().scan(&stream), Ok(Some(end)));
@@ -49,7 +51,8 @@ proptest! {
         reply in values::resp3(Of::Representable), more in any::<[u8; 4]>(),
     ) {
         let stream = [&reply[..], &more].concat();
-        let (_, end) = resp3::decode::complete::decode_range(&stream).expect("valid").expect("complete");
+        let decoded = resp3::decode::complete::decode_range(&stream);
+        let (_, end) = decoded.expect("valid").expect("complete");
         prop_assert_eq!(ReplyScanner::new().scan(&stream), Ok(Some(end)));
         prop_assert_eq!(end, reply.len());
     }
