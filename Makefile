@@ -47,6 +47,7 @@ lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+	@$(CARGO) fetch --locked --quiet # for every platform, which a build does not need
 	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 
 fuzz: ## each fuzz target for FUZZ_TIME seconds (needs a nightly compiler)

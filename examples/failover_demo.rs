@@ -38,8 +38,9 @@ const PHASES: [&str; 4] = ["steady", "crash", "old primary back", "planned failo
 const CALM: Duration = Duration::from_secs(2);
 /// Down-after is 1 s and an election takes less than another: well beyond that is "not followed".
 const FOLLOW_LIMIT: Duration = Duration::from_secs(20);
-/// A Sentinel gives a returned primary 8 s before it makes it a replica.
-const RETURN_LIMIT: Duration = Duration::from_secs(30);
+/// A Sentinel gives a returned primary 8 s before it makes it a replica, and may take 10 s more to
+/// hear that it is one.
+const RETURN_LIMIT: Duration = Duration::from_secs(45);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Why the demo ends early.
@@ -172,7 +173,7 @@ fn tell_story(bed: &mut Bed, board: &Board) -> Result<(), Failure> {
     bed.restart_missing()?;
     let new = primary_of(bed)?;
     until(RETURN_LIMIT, bed, board, &mut line, |bed| {
-        bed.fully_replicated(new)
+        bed.is_settled(new)
     })
     .map_err(|_| Failure::Setup("the old primary did not become a replica".to_owned()))?;
 

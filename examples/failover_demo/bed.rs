@@ -126,9 +126,14 @@ impl Bed {
         reply.field("port")?.parse().ok()
     }
 
-    /// Whether `primary` feeds all the other nodes.
-    pub(crate) fn fully_replicated(&self, primary: u16) -> bool {
-        replicas_online(primary, NODES - 1)
+    /// Whether `primary` feeds all the other nodes, and every Sentinel has heard so.
+    ///
+    /// A Sentinel that last heard a node call itself a primary still makes it a replica, even in the
+    /// middle of a planned failover that promotes it (`+convert-to-slave`, seen with Redis 7.0): a
+    /// set left without any primary would be Sentinel's doing, and not what is shown here.
+    pub(crate) fn is_settled(&self, primary: u16) -> bool {
+        let sentinels = &self.sentinel_ports;
+        replicas_online(primary, NODES - 1) && sentinels.iter().all(|&port| sees_replicas(port))
     }
 
     /// SIGKILL for the node on `port`.
@@ -277,6 +282,16 @@ fn replicas_online(primary: u16, count: usize) -> bool {
         return false;
     };
     info.contains("role:master") && info.matches("state=online").count() == count
+}
+
+fn sees_replicas(sentinel: u16) -> bool {
+    let Ok(reply) = ask(sentinel, &["SENTINEL", "REPLICAS", PRIMARY_NAME]) else {
+        return false;
+    };
+    let is_one = |node: &Reply| {
+        node.field("flags") == Some("slave") && node.field("role-reported") == Some("slave")
+    };
+    reply.items().len() == NODES - 1 && reply.items().iter().all(is_one)
 }
 
 fn sees_the_others(sentinel: u16) -> bool {
