@@ -5,15 +5,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
-use socket2::{Domain, Protocol, Socket, Type};
-
+use steadfast::listener;
 use steadfast::net::HostPort;
-
-/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`, whose own
-/// default is this since Linux 5.4.
-const BACKLOG: i32 = 4096;
 
 /// Why an address cannot be listened on.
 #[derive(Debug)]
@@ -62,65 +57,49 @@ impl std::error::Error for BindError {
     }
 }
 
-/// Listens on `address`, which `flag` gave. `[::]` takes IPv4 too, and stands for `0.0.0.0` where
-/// the machine has no IPv6.
+/// Listens on every address that `address`, which `flag` gave, stands for. `[::]` takes IPv4 too,
+/// and means `0.0.0.0` where the machine has no IPv6.
 ///
 /// # Errors
-/// When none of the addresses it stands for can be listened on.
-pub(crate) fn bind(address: &HostPort, flag: &'static str) -> Result<TcpListener, BindError> {
+/// When one of them cannot be listened on. An IPv6 address that a name also has does not count on
+/// a machine without IPv6: `localhost` has one in most containers.
+pub(crate) fn bind(address: &HostPort, flag: &'static str) -> Result<Vec<TcpListener>, BindError> {
     let failed = |error| BindError {
         address: address.clone(),
         flag,
         error,
     };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let candidates = (address.host.as_str(), address.port)
-        .to_socket_addrs()
-        .map_err(failed)?;
-    for candidate in candidates {
-        match listen(candidate) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => last = error,
+    let found = (address.host.as_str(), address.port).to_socket_addrs();
+    let mut listeners = Vec::new();
+    let mut lacking = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for found in found.map_err(failed)? {
+        match listen(found) {
+            Ok(new) => listeners.extend(new),
+            Err(error) if lacks_ipv6(found, &error) => lacking = error,
+            Err(error) => return Err(failed(error)),
         }
     }
-    Err(failed(last))
+    if listeners.is_empty() {
+        return Err(failed(lacking));
+    }
+    Ok(listeners)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let any = match address.ip() {
-        IpAddr::V6(ip) => ip.is_unspecified(),
-        IpAddr::V4(_) => false,
-    };
-    match listen_exactly(address) {
-        Err(error) if any && lacks_ipv6(&error) => {
+fn listen(address: SocketAddr) -> io::Result<Vec<TcpListener>> {
+    match listener::bind(&address.into()) {
+        Err(error) if address.ip().is_unspecified() && lacks_ipv6(address, &error) => {
             let ipv4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
-            listen_exactly(ipv4)
+            listener::bind(&ipv4.into())
         }
         result => result,
     }
 }
 
 /// Turned off at boot (no such family) or by sysctl (no such address).
-fn lacks_ipv6(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
-        || error.kind() == io::ErrorKind::AddrNotAvailable
-}
-
-fn listen_exactly(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    // A restart must not wait for the old process's connections to leave TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+fn lacks_ipv6(address: SocketAddr, error: &io::Error) -> bool {
+    let family = Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    let missing = error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == family;
+    address.is_ipv6() && missing
 }
 
 #[cfg(test)]
@@ -137,7 +116,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_explained() {
         let first = bind(&HostPort::new("127.0.0.1", 0), "--listen").expect("a free port");
-        let taken = first.local_addr().expect("its address").to_string();
+        let taken = first[0].local_addr().expect("its address").to_string();
         let text = message(&taken, "--listen");
         assert!(text.starts_with(&format!("cannot listen on {taken}: the port is taken")));
         assert!(text.contains("valkey-server"), "{text}");
@@ -153,7 +132,7 @@ mod tests {
     #[test]
     fn the_ipv6_wildcard_takes_ipv4_too() {
         let listener = bind(&HostPort::new("::", 0), "--listen").expect("a free port");
-        let port = listener.local_addr().expect("its address").port();
+        let port = listener[0].local_addr().expect("its address").port();
         TcpStream::connect(("127.0.0.1", port)).expect("an IPv4 client gets in");
     }
 }

@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 
 use steadfast::config::{self, Command, Config, Invocation, Machine, Refusal};
-use steadfast::shutdown;
+use steadfast::{Listeners, shutdown};
 
 use bind::{BindError, bind};
 
@@ -61,49 +61,43 @@ fn complain(reason: impl std::fmt::Display, status: u8) -> ExitCode {
 
 fn run(invocation: Invocation, machine: Machine) -> ExitCode {
     let config = invocation.config;
-    let (listeners, admin) = match bind_all(&config) {
-        Ok(bound) => bound,
+    let listeners = match bind_all(&config) {
+        Ok(listeners) => listeners,
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
-    announce(&config, machine, &listeners, admin.as_ref());
+    announce(&config, machine, &listeners);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(config, listeners, admin)));
+    let served = runtime.and_then(|runtime| runtime.block_on(serve(config, listeners)));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(error, EXIT_FAILURE),
     }
 }
 
-fn bind_all(config: &Config) -> Result<(Vec<TcpListener>, Option<TcpListener>), BindError> {
-    let listeners = config
-        .listen
-        .iter()
-        .map(|address| bind(address, "--listen"));
-    let listeners = listeners.collect::<Result<_, _>>()?;
-    let admin = config.admin_listen.as_ref();
-    let admin = admin.map(|address| bind(address, "--admin-listen"));
-    Ok((listeners, admin.transpose()?))
+fn bind_all(config: &Config) -> Result<Listeners, BindError> {
+    let mut clients = Vec::new();
+    for address in &config.listen {
+        clients.extend(bind(address, "--listen")?);
+    }
+    let admin = match &config.admin_listen {
+        Some(address) => bind(address, "--admin-listen")?,
+        None => Vec::new(),
+    };
+    Ok(Listeners { clients, admin })
 }
 
 /// Says what this process was told and got; port 0 is known as a number only from here.
-fn announce(
-    config: &Config,
-    machine: Machine,
-    listeners: &[TcpListener],
-    admin: Option<&TcpListener>,
-) {
-    let address = |listener: &TcpListener| listener.local_addr().map(|addr| addr.to_string());
-    let listen: Vec<_> = listeners.iter().flat_map(address).collect();
+fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
     let sentinels: Vec<_> = config.sentinels.iter().map(ToString::to_string).collect();
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
         sentinels = sentinels.join(","),
         primary_name = config.primary_name,
-        listen = listen.join(","),
-        admin_listen = admin.and_then(|listener| address(listener).ok()),
+        listen = addresses(&listeners.clients),
+        admin_listen = addresses(&listeners.admin),
         workers = config.workers,
         max_clients = config.max_clients,
         descriptors = machine.descriptors,
@@ -120,14 +114,17 @@ fn announce(
     }
 }
 
-async fn serve(
-    config: Config,
-    listeners: Vec<TcpListener>,
-    admin: Option<TcpListener>,
-) -> io::Result<()> {
-    let signal = shutdown::requested();
-    let _ = (config, listeners, admin);
-    let name = signal.await?;
-    tracing::info!(event = "stopping", signal = name, "asked to stop");
-    Ok(())
+fn addresses(listeners: &[TcpListener]) -> String {
+    let address = |listener: &TcpListener| listener.local_addr().map(|addr| addr.to_string());
+    let addresses: Vec<_> = listeners.iter().flat_map(address).collect();
+    addresses.join(",")
+}
+
+async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
+    let mut signals = shutdown::Signals::install()?;
+    let stop = async move {
+        let signal = signals.requested().await;
+        tracing::info!(event = "stopping", signal, "asked to stop");
+    };
+    steadfast::run(config, listeners, stop).await
 }
