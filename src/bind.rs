@@ -29,12 +29,13 @@ impl fmt::Display for BindError {
         match error.kind() {
             io::ErrorKind::AddrInUse if *flag == "--listen" => f.write_str(
                 "the port is taken, likely by a valkey-server or redis-server (or another \
-                 Steadfast) on this machine; stop it or choose another --listen",
+                 Steadfast) on this machine; stop it or choose another --listen (address already \
+                 in use)",
             ),
             io::ErrorKind::AddrInUse => write!(
                 f,
                 "the port is taken, likely by another Steadfast on this machine; stop it or \
-                 choose another {flag}"
+                 choose another {flag} (address already in use)"
             ),
             io::ErrorKind::PermissionDenied => write!(
                 f,

@@ -96,13 +96,13 @@ fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
         version = env!("CARGO_PKG_VERSION"),
         sentinels = sentinels.join(","),
         primary_name = config.primary_name,
-        listen = addresses(&listeners.clients),
-        admin_listen = addresses(&listeners.admin),
         workers = config.workers,
         max_clients = config.max_clients,
         descriptors = machine.descriptors,
-        "listening"
+        "started"
     );
+    announce_sockets("clients", &listeners.clients);
+    announce_sockets("admin", &listeners.admin);
     let enough = config::clients_for(machine.descriptors);
     if config.max_clients > enough {
         tracing::warn!(
@@ -114,10 +114,10 @@ fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
     }
 }
 
-fn addresses(listeners: &[TcpListener]) -> String {
-    let address = |listener: &TcpListener| listener.local_addr().map(|addr| addr.to_string());
-    let addresses: Vec<_> = listeners.iter().flat_map(address).collect();
-    addresses.join(",")
+fn announce_sockets(listener: &str, sockets: &[TcpListener]) {
+    for address in sockets.iter().flat_map(TcpListener::local_addr) {
+        tracing::info!(event = "listening", listener, %address, "listening");
+    }
 }
 
 async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
