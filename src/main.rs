@@ -5,7 +5,7 @@ mod bind;
 mod logging;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use bind::{BindError, bind};
 const EXIT_USAGE: u8 = 64;
 /// Something needed is not available: a port (`EX_UNAVAILABLE`).
 const EXIT_UNAVAILABLE: u8 = 69;
-/// The system refused what no setting can change.
+/// `check` found no primary to serve, or the system refused what no setting can change.
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     logging::init(invocation.logging);
     match invocation.command {
         Command::Run => run(invocation, machine),
-        Command::Check => complain("`check` is not part of this build", EXIT_FAILURE),
+        Command::Check => check(invocation.config),
     }
 }
 
@@ -66,14 +66,34 @@ fn run(invocation: Invocation, machine: Machine) -> ExitCode {
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
     announce(&config, machine, &listeners);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let served = runtime.and_then(|runtime| runtime.block_on(serve(config, listeners)));
-    match served {
+    match block_on(serve(config, listeners)).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(error, EXIT_FAILURE),
     }
+}
+
+fn check(config: Config) -> ExitCode {
+    let report = match block_on(steadfast::check::run(config)) {
+        Ok(report) => report,
+        Err(error) => return complain(error, EXIT_FAILURE),
+    };
+    // Whoever closes the pipe has read enough.
+    let _ = write!(io::stdout(), "{report}");
+    if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILURE)
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let output = runtime.block_on(future);
+    // A name that is still being looked up must not hold the process back.
+    runtime.shutdown_background();
+    Ok(output)
 }
 
 fn bind_all(config: &Config) -> Result<Listeners, BindError> {

@@ -239,7 +239,7 @@ pub(super) fn text(reply: &Reply) -> Option<&str> {
 }
 
 /// A value from a flat list of names and values.
-fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(reply: &'a Reply, name: &str) -> Option<&'a str> {
     let Reply::Array(parts) = reply else {
         return None;
     };

@@ -2,7 +2,7 @@
 
 pub mod connection;
 pub mod election;
-mod error;
+pub mod error;
 pub mod event;
 mod framing;
 pub mod message;
