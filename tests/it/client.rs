@@ -61,7 +61,8 @@ impl Client {
         let deadline = Instant::now() + limit;
         loop {
             if let Some((value, used)) = Value::parse(&self.buffer)? {
-                self.raw = self.buffer.drain(..used).collect();
+                let rest = self.buffer.split_off(used);
+                self.raw = std::mem::replace(&mut self.buffer, rest);
                 return Ok(value);
             }
             self.fill(deadline)?;
@@ -84,6 +85,16 @@ impl Client {
     pub(crate) fn try_call(&mut self, args: &[&str]) -> io::Result<Value> {
         self.send(args)?;
         self.reply()
+    }
+
+    /// Which node serves this connection, by the port it was configured with.
+    #[track_caller]
+    pub(crate) fn node_port(&mut self) -> u16 {
+        let reply = self.call(&["CONFIG", "GET", "port"]);
+        reply
+            .at(1)
+            .parse()
+            .unwrap_or_else(|_| panic!("no port in {reply:?}"))
     }
 
     /// Waits until the other side closes and says when; `None` when `limit` passes or a reply
