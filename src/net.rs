@@ -5,12 +5,13 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -150,7 +151,7 @@ pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<TcpStream> 
 ///
 /// # Errors
 /// When the socket is already gone.
-pub fn set_options(stream: &TcpStream) -> io::Result<()> {
+pub fn set_options(stream: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
@@ -177,7 +178,7 @@ impl Transport {
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
-        buffer: &mut BytesMut,
+        buffer: &mut impl BufMut,
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => tokio_util::io::poll_read_buf(Pin::new(stream), cx, buffer),
@@ -203,6 +204,12 @@ impl Transport {
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self::Tcp(stream) = self;
         stream.poll_write_ready(cx)
+    }
+
+    /// Ends both directions at once, whoever else still refers to the socket.
+    pub fn close(&self) {
+        let Self::Tcp(stream) = self;
+        let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
     }
 
     /// Says that nothing more will be sent (a FIN).

@@ -388,9 +388,26 @@ impl View {
         self.shared.confirmed.notify_waiters();
     }
 
-    /// The lease check before anything is sent or delivered. Where it fails, the worker is woken
-    /// through [`View::changed`] when the lease is renewed.
-    pub fn may_proceed(&self, topology: &Topology, now: Instant) -> bool {
+    /// The lease check of this worker, for the data path.
+    pub fn lease_check(&self) -> LeaseCheck {
+        LeaseCheck {
+            shared: self.shared.clone(),
+            worker: self.worker,
+        }
+    }
+}
+
+/// Asked before anything is sent to, or delivered from, a primary.
+#[derive(Debug)]
+pub struct LeaseCheck {
+    shared: Arc<Shared>,
+    worker: usize,
+}
+
+impl LeaseCheck {
+    /// Whether `topology` may still be believed at `now`. Where not, the worker is woken through
+    /// [`View::changed`] when the lease is renewed.
+    pub fn passes(&self, topology: &Topology, now: Instant) -> bool {
         if topology.lease_valid(now) {
             return true;
         }

@@ -1,1 +1,31 @@
-//! RESP framing: bytes in, boundaries out. Knows no socket, clock or log.
+//! RESP framing: bytes in, boundaries out.
+//!
+//! Two resumable scanners find where a command or a reply ends without looking at its payload;
+//! around them are the few things a session must read (the command name, the arguments of one
+//! command, the first word of a published message) and the few it must say on its own.
+//!
+//! Nothing here knows a socket, a clock, a runtime or a log, nothing recurses, and the scanners
+//! allocate nothing: what a peer sends decides only how far a cursor moves.
+
+pub mod args;
+#[doc(hidden)]
+pub mod check;
+pub mod commands;
+pub mod errors;
+mod framing;
+pub mod inline;
+pub mod peek;
+pub mod replies;
+pub mod reply;
+pub mod request;
+#[cfg(test)]
+mod tests;
+mod word;
+
+pub use args::Args;
+pub use commands::{Channels, Special, special};
+pub use errors::{ProtocolError, ReplyError};
+pub use peek::{Peek, first_word};
+pub use reply::ReplyScanner;
+pub use request::{RequestScanner, Scanned};
+pub use word::NAME_LEN_MAX;

@@ -1,5 +1,241 @@
-//! The data path.
+//! A worker: one thread with its own runtime, on which each of its connections lives for life.
+//!
+//! Nothing here is shared with other threads but the topology (read), a few counters (written by
+//! this worker alone), the channel new clients come in by, and the one reports go out by. There is
+//! no lock and no cross-thread message on the way of a command.
+//!
+//! `session` reads a client, `intake` cuts its input into commands, `intercept` and `login` act on
+//! the few that need it, `pool` finds a `link`, whose `routing` and `verdict` pair replies with
+//! `slot`s and hand them back to the session.
 
 mod counters;
+mod intake;
+mod intercept;
+mod link;
+mod login;
+mod outbox;
+mod pool;
+mod routing;
+mod session;
+mod slot;
+mod state;
+mod verdict;
+mod wake;
 
-pub use counters::Counters;
+pub use counters::{Count, Counters};
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::net::{Transport, set_options};
+use crate::topology::{Gate, LeaseCheck, Report, Sign, Topology, View};
+
+use session::{Route, Session};
+
+/// Bytes read from a socket at once into the worker's one buffer.
+const SCRATCH_LEN: usize = 64 * 1024;
+/// How long sessions get to finish what is in flight when the process stops.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How often a stopping worker looks for sessions that have come to rest.
+const STOP_TICK: Duration = Duration::from_millis(20);
+
+/// What a worker thread is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Its side of the topology.
+    pub view: View,
+    /// Its counters.
+    pub counters: Arc<Counters>,
+    /// Where it tells discovery what it saw.
+    pub reports: mpsc::Sender<Report>,
+    /// Where its clients come in.
+    pub clients: mpsc::Receiver<StdTcpStream>,
+    /// Asks it to stop.
+    pub stop: CancellationToken,
+}
+
+/// Starts a worker thread, which ends some time after `stop`.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn spawn(index: usize, parts: Parts) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name(format!("worker-{index}"))
+        .spawn(move || runtime.block_on(LocalSet::new().run_until(run(parts))))
+}
+
+async fn run(parts: Parts) {
+    let Parts { config, view, counters, reports, clients, stop } = parts;
+    let worker = Rc::new(Worker {
+        config,
+        counters,
+        topology: RefCell::new(view.load()),
+        lease: view.lease_check(),
+        reports,
+        sessions: RefCell::default(),
+        scratch: RefCell::new(BytesMut::with_capacity(SCRATCH_LEN)),
+        spare: outbox::Spare::default(),
+        dials: Semaphore::new(pool::DIALS_MAX),
+        stopping: Cell::new(false),
+    });
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = worker.clone().receive(clients) => {}
+        () = worker.clone().follow(view) => {}
+    }
+    worker.finish().await;
+}
+
+/// What all sessions of a worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) config: Arc<Config>,
+    pub(crate) counters: Arc<Counters>,
+    topology: RefCell<Arc<Topology>>,
+    lease: LeaseCheck,
+    reports: mpsc::Sender<Report>,
+    pub(crate) sessions: RefCell<Slab<Rc<Session>>>,
+    /// Read buffer of whichever task runs; holds nothing between turns.
+    pub(crate) scratch: RefCell<BytesMut>,
+    pub(crate) spare: outbox::Spare,
+    pub(crate) dials: Semaphore,
+    stopping: Cell<bool>,
+}
+
+impl Worker {
+    /// Takes in new clients until the acceptor is gone.
+    async fn receive(self: Rc<Self>, mut clients: mpsc::Receiver<StdTcpStream>) {
+        while let Some(client) = clients.recv().await {
+            // A client that is gone already needs no session.
+            if set_options(&client).is_ok()
+                && let Ok(stream) = TcpStream::from_std(client)
+            {
+                Session::start(&self, Transport::Tcp(stream));
+            }
+        }
+    }
+
+    /// Acts by each new topology as it comes. Never returns.
+    async fn follow(self: Rc<Self>, mut view: View) {
+        loop {
+            let expiry = self.hold_expiry();
+            tokio::select! {
+                () = view.changed() => self.adopt(&view),
+                () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
+            }
+            self.wake_all();
+        }
+    }
+
+    /// Takes over the newest topology: cuts what belongs to an older generation, then confirms.
+    fn adopt(&self, view: &View) {
+        let new = view.load();
+        self.topology.replace(new.clone());
+        let outdated = |session: &Session| match &*session.route.borrow() {
+            Route::Attached(link) => link.generation != new.generation || new.is_superseded(),
+            Route::None | Route::Connecting => false,
+        };
+        let cut: Vec<_> = self.all().into_iter().filter(|session| outdated(session)).collect();
+        for session in &cut {
+            session.cut();
+        }
+        self.counters.closed_by_switch.add(cut.len() as u64);
+        view.confirm(&new);
+    }
+
+    fn all(&self) -> Vec<Rc<Session>> {
+        self.sessions.borrow().iter().map(|(_, session)| session.clone()).collect()
+    }
+
+    fn wake_all(&self) {
+        for session in self.all() {
+            session.wake();
+            if let Route::Attached(link) = &*session.route.borrow() {
+                link.wake();
+            }
+        }
+    }
+
+    /// Lets sessions come to rest, then ends them all.
+    async fn finish(&self) {
+        self.stopping.set(true);
+        let deadline = Instant::now() + STOP_GRACE;
+        while Instant::now() < deadline {
+            let all = self.all();
+            all.iter().filter(|session| session.is_at_rest()).for_each(|session| session.cut());
+            if all.is_empty() {
+                return;
+            }
+            tokio::time::sleep(STOP_TICK).await;
+        }
+        self.all().iter().for_each(|session| session.cut());
+    }
+
+    /// The topology this worker acts by.
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        self.topology.borrow().clone()
+    }
+
+    /// The generation this worker acts by.
+    pub(crate) fn generation(&self) -> u64 {
+        self.topology.borrow().generation
+    }
+
+    /// Whether the gate is open, its lease aside.
+    pub(crate) fn gate_is_open(&self) -> bool {
+        self.topology.borrow().gate == Gate::Open
+    }
+
+    /// Whether commands may be sent and replies delivered at this moment.
+    pub(crate) fn is_live_now(&self) -> bool {
+        let topology = self.topology.borrow();
+        topology.gate == Gate::Open && self.lease.passes(&topology, Instant::now())
+    }
+
+    /// As [`Worker::is_live_now`], for the links of one generation.
+    pub(crate) fn is_live(&self, generation: u64) -> bool {
+        self.generation() == generation && self.is_live_now()
+    }
+
+    /// How long there has been no primary.
+    pub(crate) fn outage_so_far(&self) -> Duration {
+        self.topology.borrow().gate_since.elapsed()
+    }
+
+    /// Whether the gate has been shut for longer than commands are held.
+    pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
+        let topology = self.topology.borrow();
+        topology.gate == Gate::Shut && topology.gate_since.elapsed() >= topology.hold_timeout
+    }
+
+    /// When held commands will have waited long enough; none while nothing is held or all has
+    /// failed already.
+    fn hold_expiry(&self) -> Option<Instant> {
+        let topology = self.topology.borrow();
+        let expiry = topology.gate_since + topology.hold_timeout;
+        (topology.gate == Gate::Shut && Instant::now() < expiry).then_some(expiry)
+    }
+
+    /// Tells discovery; where it has too much to read already, one more changes nothing.
+    pub(crate) fn report(&self, generation: u64, sign: Sign) {
+        let _ = self.reports.try_send(Report { generation, sign });
+    }
+}

@@ -1,0 +1,110 @@
+//! Accepting clients: binds, accepts, hands each socket to the least loaded worker.
+//!
+//! Nothing else is awaited between two accepts, and no failure of one accept ends the listener.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::net::HostPort;
+use crate::resp::replies;
+use crate::worker::Counters;
+
+/// Connections the kernel keeps for us until we accept them; it takes the smaller of this and
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Accepted clients on their way to one worker.
+pub const HAND_OVER_MAX: usize = 1024;
+/// Pauses after an accept failed for want of descriptors or memory; doubled up to the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Binds `address`, on every address its host has if it is a name.
+///
+/// # Errors
+/// The first address that cannot be bound.
+pub fn bind(address: &HostPort) -> io::Result<Vec<TcpListener>> {
+    use std::net::ToSocketAddrs;
+    let found = (address.host.as_str(), address.port).to_socket_addrs()?;
+    found
+        .map(|addr| {
+            let domain = socket2::Domain::for_address(addr);
+            let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&addr.into())?;
+            socket.listen(BACKLOG)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket.into())
+        })
+        .collect()
+}
+
+/// Where one worker's clients go in.
+#[derive(Debug)]
+pub struct Door {
+    /// To the worker.
+    pub clients: mpsc::Sender<TcpStream>,
+    /// How busy it is.
+    pub counters: Arc<Counters>,
+}
+
+/// Accepts from `listener` for ever.
+pub async fn accept(listener: TcpListener, doors: Arc<[Door]>, max_clients: usize) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(event = "listener_failed", %error),
+    };
+    let mut pause = PAUSE_MIN;
+    loop {
+        match accept_one(&listener).await {
+            Ok(client) => {
+                pause = PAUSE_MIN;
+                hand_over(client, &doors, max_clients).await;
+            }
+            Err(error) if is_clients_own(&error) => {}
+            Err(error) => {
+                tracing::warn!(event = "accept_failed", %error, pause_ms = pause.as_millis());
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+}
+
+/// One client, detached from this thread's runtime: it will live on a worker's.
+async fn accept_one(listener: &tokio::net::TcpListener) -> io::Result<TcpStream> {
+    listener.accept().await?.0.into_std()
+}
+
+/// A client that gave up between connecting and being accepted is no trouble of ours.
+fn is_clients_own(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+async fn hand_over(client: TcpStream, doors: &[Door], max_clients: usize) {
+    let loads = || doors.iter().map(load);
+    if loads().sum::<usize>() >= max_clients {
+        return turn_away(&client);
+    }
+    if let Some(door) = doors.iter().min_by_key(|door| load(door)) {
+        // The worker ends only when the process does.
+        let _ = door.clients.send(client).await;
+    }
+}
+
+/// Clients a worker has, or is about to have.
+fn load(door: &Door) -> usize {
+    let on_the_way = door.clients.max_capacity() - door.clients.capacity();
+    usize::try_from(door.counters.clients.load()).unwrap_or(usize::MAX).saturating_add(on_the_way)
+}
+
+/// The server's own words, then the end. Whether the client still hears them is its affair.
+fn turn_away(mut client: &TcpStream) {
+    use io::Write;
+    let _ = client.write_all(replies::MAX_CLIENTS);
+}

@@ -1,0 +1,134 @@
+//! Which commands a session must do something about, beyond passing them on.
+//!
+//! A small overlay kept as data. It knows names only: what the arguments of CLIENT or XREAD mean
+//! is for whoever acts on the answer.
+
+/// The kind of channel a subscription command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// SUBSCRIBE: channels by name.
+    Channel,
+    /// PSUBSCRIBE: patterns.
+    Pattern,
+    /// SSUBSCRIBE: shard channels.
+    Shard,
+}
+
+/// What is special about a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// Nothing: it is passed on.
+    Plain,
+    /// Changes the identity of the connection.
+    Auth,
+    /// May change protocol version, identity and name.
+    Hello,
+    /// CLIENT, whose subcommands read or change the connection.
+    Client,
+    /// Asks for `+OK` and the end.
+    Quit,
+    /// Takes the connection back to its beginning, even inside MULTI.
+    Reset,
+    /// Begins subscriptions.
+    Subscribe {
+        /// What to.
+        kind: Channels,
+    },
+    /// Ends subscriptions.
+    Unsubscribe {
+        /// What from.
+        kind: Channels,
+    },
+    /// Turns the connection into a stream of lines.
+    Monitor,
+    /// May wait at the server before it answers.
+    Blocking,
+    /// Begins a transaction.
+    Multi,
+    /// Ends a transaction, whatever the reply.
+    Exec,
+    /// Drops a transaction.
+    Discard,
+    /// Would turn the connection into a replication link; never passed on.
+    Refused,
+}
+
+/// What is special about the command `name`, given in upper case.
+#[must_use]
+#[inline]
+pub fn special(name: &[u8]) -> Special {
+    if !may_be_listed(name) {
+        return Special::Plain;
+    }
+    TABLE
+        .binary_search_by(|(listed, _)| listed.as_bytes().cmp(name))
+        .ok()
+        .and_then(|at| TABLE.get(at))
+        .map_or(Special::Plain, |(_, special)| *special)
+}
+
+/// The commands of the overlay, sorted by name.
+pub(super) static TABLE: &[(&str, Special)] = {
+    use Channels::{Channel, Pattern, Shard};
+    use Special::*;
+    &[
+        ("AUTH", Auth),
+        ("BLMOVE", Blocking),
+        ("BLMPOP", Blocking),
+        ("BLPOP", Blocking),
+        ("BRPOP", Blocking),
+        ("BRPOPLPUSH", Blocking),
+        ("BZMPOP", Blocking),
+        ("BZPOPMAX", Blocking),
+        ("BZPOPMIN", Blocking),
+        ("CLIENT", Client),
+        ("DISCARD", Discard),
+        ("EXEC", Exec),
+        ("HELLO", Hello),
+        ("MONITOR", Monitor),
+        ("MULTI", Multi),
+        ("PSUBSCRIBE", Subscribe { kind: Pattern }),
+        ("PSYNC", Refused),
+        ("PUNSUBSCRIBE", Unsubscribe { kind: Pattern }),
+        ("QUIT", Quit),
+        ("REPLCONF", Refused),
+        ("RESET", Reset),
+        ("SSUBSCRIBE", Subscribe { kind: Shard }),
+        ("SUBSCRIBE", Subscribe { kind: Channel }),
+        ("SUNSUBSCRIBE", Unsubscribe { kind: Shard }),
+        ("SYNC", Refused),
+        ("UNSUBSCRIBE", Unsubscribe { kind: Channel }),
+        ("WAIT", Blocking),
+        ("WAITAOF", Blocking),
+        ("XREAD", Blocking),
+        ("XREADGROUP", Blocking),
+    ]
+};
+
+/// For each length, the set of first letters the table has, as bits from A; what makes a lookup
+/// of GET or SET cost one load.
+static FIRST_LETTERS: [u32; NAMES_LEN_END] = first_letters();
+
+/// One more than the longest listed name.
+const NAMES_LEN_END: usize = "PUNSUBSCRIBE".len() + 1;
+
+const fn first_letters() -> [u32; NAMES_LEN_END] {
+    let mut sets = [0; NAMES_LEN_END];
+    let mut at = 0;
+    // Indexing is checked when this is evaluated, at compile time.
+    while at < TABLE.len() {
+        let name = TABLE[at].0.as_bytes();
+        sets[name.len()] |= 1 << (name[0] - b'A');
+        at += 1;
+    }
+    sets
+}
+
+fn may_be_listed(name: &[u8]) -> bool {
+    let letters = FIRST_LETTERS.get(name.len());
+    let first = name.first().filter(|byte| byte.is_ascii_uppercase());
+    match (letters, first) {
+        (Some(letters), Some(first)) => letters & (1 << (first - b'A')) != 0,
+        _ => false,
+    }
+}

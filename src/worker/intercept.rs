@@ -1,0 +1,153 @@
+//! The commands a session must do something about beyond passing them on.
+
+use std::rc::Rc;
+
+use crate::resp::{Args, Special, replies, special};
+
+use super::intake::{Intake, Permit};
+use super::link::Link;
+use super::login;
+use super::session::{Route, Session};
+use super::slot::{Kind, ReplyMode};
+
+/// Sent upstream for any CLIENT REPLY: its answer tells whether the client may, and keeps the
+/// server's replies on, so that they stay countable.
+const REPLY_ON: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n";
+/// What the server refuses inside MULTI in place of a SUBSCRIBE, whose confirmations would break
+/// the framing of EXEC's reply (prior-art: two elements announced, three sent).
+const BAD_SUBSCRIBE: &[u8] = b"*1\r\n$9\r\nSUBSCRIBE\r\n";
+const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
+
+impl Intake {
+    /// The slot of the command at hand if it needs nothing but passing on.
+    pub(super) fn ordinary(&self) -> Option<Kind> {
+        match special(self.scanner.name()) {
+            Special::Plain => Some(Kind::Plain),
+            Special::Blocking => Some(Kind::Blocking),
+            _ => None,
+        }
+    }
+
+    /// Whether the command at hand cannot be streamed, because all of it has to be seen first.
+    pub(super) fn must_be_whole(&self) -> bool {
+        matches!(special(self.scanner.name()), Special::Auth | Special::Hello | Special::Refused)
+    }
+
+    /// The slot of a command of which only the beginning is there.
+    pub(super) fn streamed_kind(&mut self) -> Kind {
+        let names = self.scanner.argc().saturating_sub(1);
+        match special(self.scanner.name()) {
+            Special::Blocking => Kind::Blocking,
+            Special::Subscribe { kind } => Kind::Subscribe(kind, names),
+            Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
+            Special::Exec => {
+                self.in_multi = false;
+                Kind::Plain
+            }
+            _ => Kind::Plain,
+        }
+    }
+}
+
+impl Session {
+    /// Acts on one whole command that is not ordinary, or cannot simply be sent.
+    pub(super) fn act(self: &Rc<Self>, intake: &mut Intake, frame: &[u8], permit: Permit) -> Permit {
+        let command = special(intake.scanner.name());
+        match (&permit, command) {
+            (_, Special::Quit) => {
+                self.answer(&permit, replies::OK);
+                self.end_after_answers(intake, &permit);
+            }
+            (_, Special::Refused) => self.answer(&permit, &replies::refused(intake.scanner.name())),
+            (Permit::Login, _) => return login::admit(self, intake, command, frame),
+            (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
+            (Permit::Refuse, _) => self.refuse(intake, &permit),
+            // Not reached: nothing is scanned while waiting.
+            (Permit::Wait, _) => {}
+        }
+        if intake.blocked { Permit::Wait } else { permit }
+    }
+
+    fn send_special(self: &Rc<Self>, intake: &mut Intake, link: &Rc<Link>, command: Special, frame: &[u8]) {
+        let argc = intake.scanner.argc();
+        let kind = match command {
+            Special::Auth | Special::Hello if self.worker.config.login.is_some() => {
+                return login::answer_for_server(self, intake, link, command, frame);
+            }
+            Special::Auth => {
+                intake.blocked = self.role_pending.get();
+                Kind::Auth
+            }
+            Special::Hello => {
+                let logs_in = Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
+                intake.blocked = logs_in && self.role_pending.get();
+                Kind::Hello(logs_in)
+            }
+            Special::Client => match reply_mode(frame, argc) {
+                Some(mode) => {
+                    link.expect(self, Kind::ReplyMode(mode));
+                    return link.send(REPLY_ON);
+                }
+                None => Kind::Plain,
+            },
+            Special::Reset if argc == 1 => {
+                intake.in_multi = false;
+                Kind::Reset
+            }
+            Special::Multi => {
+                intake.in_multi |= argc == 1;
+                Kind::Plain
+            }
+            Special::Exec => {
+                intake.in_multi = false;
+                Kind::Plain
+            }
+            Special::Discard => {
+                intake.in_multi &= argc != 1;
+                Kind::Plain
+            }
+            Special::Subscribe { .. } if intake.in_multi => {
+                link.expect(self, Kind::Refusal(SUBSCRIBE_IN_MULTI));
+                return link.send(BAD_SUBSCRIBE);
+            }
+            Special::Subscribe { kind } if argc > 1 => Kind::Subscribe(kind, argc - 1),
+            Special::Unsubscribe { kind } if !intake.in_multi => {
+                Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
+            }
+            Special::Monitor => Kind::Monitor,
+            Special::Blocking => Kind::Blocking,
+            _ => Kind::Plain,
+        };
+        let was_reset = kind == Kind::Reset;
+        link.expect(self, kind);
+        link.send(frame);
+        if was_reset {
+            login::renew(self, intake, link);
+        }
+    }
+
+    /// There has been no primary for longer than commands are held.
+    pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
+        let waited = self.worker.outage_so_far();
+        self.worker.counters.refused.add(1);
+        let attached = matches!(&*self.route.borrow(), Route::Attached(_));
+        let name = &self.worker.config.primary_name;
+        self.answer(permit, &replies::masterdown(name, waited));
+        if attached && intake.in_multi {
+            // A queue with a hole in it must never be executed.
+            self.end_after_answers(intake, permit);
+        }
+    }
+}
+
+/// The mode a CLIENT REPLY asks for, if that is what it is.
+fn reply_mode(frame: &[u8], argc: usize) -> Option<ReplyMode> {
+    let mut args = Args::new(frame).skip(1);
+    if argc != 3 || !args.next()?.eq_ignore_ascii_case(b"REPLY") {
+        return None;
+    }
+    let mode = args.next()?;
+    [(&b"ON"[..], ReplyMode::On), (b"OFF", ReplyMode::Off), (b"SKIP", ReplyMode::Skip)]
+        .into_iter()
+        .find_map(|(word, meaning)| mode.eq_ignore_ascii_case(word).then_some(meaning))
+}

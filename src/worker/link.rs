@@ -1,0 +1,268 @@
+//! A link: one upstream connection, the commands in flight on it, and the task that reads it.
+//!
+//! Bytes are sent by whoever has them ([`Link::send`]); replies are paired with slots and handed
+//! to their sessions by `routing`. A link belongs to one generation: it neither sends nor delivers
+//! when that generation's gate is shut or its lease ran out, and it ends with it.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{BufMut, BytesMut};
+
+use crate::net::Transport;
+use crate::topology::Sign;
+
+use super::Worker;
+use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
+use super::routing::{Fault, Router};
+use super::session::Session;
+use super::slot::Kind;
+use super::wake::WakeSlot;
+
+/// One upstream connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    worker: Rc<Worker>,
+    /// The generation whose primary this leads to.
+    pub(crate) generation: u64,
+    transport: RefCell<Transport>,
+    task: WakeSlot,
+    outbox: RefCell<Outbox>,
+    pub(crate) router: RefCell<Router>,
+    /// Nothing more will be sent once the outbox is written.
+    finishing: Cell<bool>,
+    /// The owner does not read its client until there is room here again.
+    owner_waits: Cell<bool>,
+    ended: Cell<bool>,
+}
+
+impl Link {
+    /// A link over a connected and, where needed, logged-in transport, for `owner` alone.
+    pub(crate) fn start(owner: &Rc<Session>, generation: u64, transport: Transport) -> Rc<Self> {
+        let worker = owner.worker.clone();
+        worker.counters.links.add(1);
+        worker.counters.links_total.add(1);
+        let link = Rc::new(Self {
+            worker,
+            generation,
+            transport: RefCell::new(transport),
+            task: WakeSlot::default(),
+            outbox: RefCell::default(),
+            router: RefCell::new(Router::new(owner.clone())),
+            finishing: Cell::new(false),
+            owner_waits: Cell::new(false),
+            ended: Cell::new(false),
+        });
+        tokio::task::spawn_local(link.clone().run());
+        link
+    }
+
+    async fn run(self: Rc<Self>) {
+        let fault = poll_fn(|cx| self.poll(cx)).await;
+        self.transport.borrow().close();
+        let owner = self.router.borrow_mut().release();
+        if let Some(owner) = owner
+            && !self.ended.replace(true)
+        {
+            tracing::debug!(event = "link_lost", %fault, generation = self.generation);
+            // After the client's own half-close the server's end is the expected answer.
+            if !owner.is_half_closed() {
+                self.report(Sign::LinkLost);
+            }
+            owner.close_after_flush();
+        }
+        self.worker.counters.links.sub(1);
+    }
+
+    /// Runs until the link is of no more use; says why.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Fault> {
+        self.task.register(cx);
+        loop {
+            if self.ended.get() {
+                return Poll::Ready(Fault::Ended);
+            }
+            if !self.worker.is_live(self.generation) {
+                return Poll::Pending;
+            }
+            if let Err(fault) = self.flush(cx) {
+                return Poll::Ready(fault);
+            }
+            if self.router.borrow().owner_is_congested() {
+                return Poll::Pending;
+            }
+            if let Err(fault) = ready!(self.poll_fill(cx)) {
+                return Poll::Ready(fault);
+            }
+            self.tell_owner();
+        }
+    }
+
+    /// After replies came: the owner goes on if it waited for room, and a half-closed one may be
+    /// done.
+    fn tell_owner(&self) {
+        let router = self.router.borrow();
+        if router.owner_is_half_closed() {
+            if router.waits_for_blocked() {
+                self.finish_writing();
+            }
+            router.wake_owner();
+        } else if self.owner_waits.take() {
+            router.wake_owner();
+        }
+    }
+
+    fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let body_left = self.router.borrow().passing_body_left();
+        if body_left > BULK_MIN {
+            return self.poll_fill_bulk(cx, body_left.min(BULK_LEN));
+        }
+        let mut scratch = self.worker.scratch.borrow_mut();
+        scratch.clear();
+        let read = ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch));
+        read.map_err(Fault::Io).and_then(not_at_end)?;
+        Poll::Ready(self.router.borrow_mut().route(&scratch, self))
+    }
+
+    /// Moves a part of a large reply that ends before its frame does, without scanning it.
+    fn poll_fill_bulk(&self, cx: &mut Context<'_>, most: usize) -> Poll<Result<(), Fault>> {
+        let mut buffer = self.worker.spare.take();
+        let read = self
+            .transport
+            .borrow_mut()
+            .poll_read(cx, &mut (&mut buffer).limit(most));
+        match read {
+            Poll::Pending => {
+                self.worker.spare.put(buffer);
+                Poll::Pending
+            }
+            Poll::Ready(read) => {
+                read.map_err(Fault::Io).and_then(not_at_end)?;
+                self.router.borrow_mut().pass_body(buffer, &self.worker.spare);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Writes what waits; the owner goes on reading its client when all is written.
+    fn flush(&self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let mut outbox = self.outbox.borrow_mut();
+        if outbox.is_empty() {
+            return Ok(());
+        }
+        loop {
+            outbox
+                .flush(&self.transport.borrow(), &self.worker.spare)
+                .map_err(Fault::Io)?;
+            if outbox.is_empty() {
+                break;
+            }
+            match self.transport.borrow().poll_write_ready(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(result) => result.map_err(Fault::Io)?,
+            }
+        }
+        drop(outbox);
+        if self.finishing.get() {
+            self.transport.borrow().shutdown_write();
+        }
+        if self.owner_waits.take() {
+            self.router.borrow().wake_owner();
+        }
+        Ok(())
+    }
+
+    /// Sends `bytes`, or queues what the socket does not take. The caller has checked that the
+    /// gate is open to this generation.
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        let mut outbox = self.outbox.borrow_mut();
+        let mut written = 0;
+        if outbox.is_empty() {
+            // An error shows again when the link's own task reads or writes.
+            written = self.transport.borrow().try_write(bytes).unwrap_or(0);
+        }
+        if written < bytes.len() {
+            outbox.push(&bytes[written..]);
+            self.task.wake();
+        }
+    }
+
+    /// As [`Link::send`], for part of a large body in a buffer of its own.
+    pub(crate) fn send_buffer(&self, buffer: BytesMut) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.push_buffer(buffer);
+        let flushed = outbox.flush(&self.transport.borrow(), &self.worker.spare);
+        if flushed.is_err() || !outbox.is_empty() {
+            self.task.wake();
+        }
+    }
+
+    /// Notes a command as in flight; its bytes are sent before or after, in the same turn.
+    pub(crate) fn expect(&self, owner: &Rc<Session>, kind: Kind) {
+        self.router.borrow_mut().expect(owner, kind);
+    }
+
+    /// Distinct runs of commands in flight.
+    pub(crate) fn slots(&self) -> usize {
+        self.router.borrow().slots()
+    }
+
+    /// Bytes not yet written.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.outbox.borrow().len()
+    }
+
+    /// Wakes the owner when there is room again.
+    pub(crate) fn tell_when_relieved(&self) {
+        self.owner_waits.set(true);
+    }
+
+    /// Whether nothing is in flight or waiting to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots() == 0 && self.outbox.borrow().is_empty()
+    }
+
+    /// Whether the link is of no more use.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Has the task look at its situation again.
+    pub(crate) fn wake(&self) {
+        self.task.wake();
+    }
+
+    /// Tells discovery of a sign this link has seen.
+    pub(crate) fn report(&self, sign: Sign) {
+        self.worker.report(self.generation, sign);
+    }
+
+    /// Ends the link now: nothing more is sent or delivered.
+    pub(crate) fn end(&self) {
+        if !self.ended.replace(true) {
+            self.transport.borrow().close();
+            self.task.wake();
+        }
+    }
+
+    /// Tells the server that nothing more will come, once all is written: it ends what it was
+    /// blocked on, as it would for the client itself.
+    pub(crate) fn finish_writing(&self) {
+        self.finishing.set(true);
+        if self.outbox.borrow().is_empty() {
+            self.transport.borrow().shutdown_write();
+        }
+    }
+
+    /// After the client's end: if what is due next may take for ever, the server is told now.
+    pub(crate) fn stop_waiting_for_blocked(&self) {
+        if self.router.borrow().waits_for_blocked() {
+            self.finish_writing();
+        }
+    }
+}
+
+fn not_at_end(read: usize) -> Result<(), Fault> {
+    if read == 0 { Err(Fault::Eof) } else { Ok(()) }
+}

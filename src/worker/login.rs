@@ -1,0 +1,160 @@
+//! Steadfast logs in upstream for clients that cannot (`--username`, `--password-file`): their own
+//! AUTH and HELLO AUTH are answered here and never reach the server, whose identity on the link
+//! must stay ours.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::config::{Config, Credentials};
+use crate::resp::{Args, Special, replies};
+
+use super::intake::{Intake, Permit};
+use super::link::Link;
+use super::session::Session;
+use super::slot::Kind;
+
+/// Longest answer to AUTH that is read.
+const ANSWER_MAX: usize = 1024;
+
+/// A client that has not presented the password yet: only AUTH and HELLO AUTH get it any further.
+pub(super) fn admit(session: &Rc<Session>, intake: &mut Intake, command: Special, frame: &[u8]) -> Permit {
+    let config = &session.worker.config;
+    match command {
+        Special::Auth => {
+            let verdict = check_auth(config, frame);
+            intake.admitted = verdict.is_ok();
+            session.deliver_local(verdict.err().unwrap_or(replies::OK));
+        }
+        Special::Hello => match split_hello(frame) {
+            Hello { auth: Some(presented), rest } if accepts(config, presented) => {
+                intake.admitted = true;
+                intake.replace_by(rest);
+            }
+            Hello { auth: Some(_), .. } => session.deliver_local(replies::WRONGPASS),
+            Hello { auth: None, .. } => session.deliver_local(replies::NOAUTH_HELLO),
+        },
+        Special::Reset => session.deliver_local(replies::RESET),
+        _ => session.deliver_local(replies::NOAUTH),
+    }
+    if intake.admitted { session.permit(intake) } else { Permit::Login }
+}
+
+/// AUTH and HELLO of a client that is in already.
+pub(super) fn answer_for_server(
+    session: &Rc<Session>,
+    intake: &mut Intake,
+    link: &Rc<Link>,
+    command: Special,
+    frame: &[u8],
+) {
+    let permit = Permit::Send(link.clone());
+    let config = &session.worker.config;
+    if command == Special::Auth {
+        let verdict = check_auth(config, frame);
+        return session.answer(&permit, verdict.err().unwrap_or(replies::OK));
+    }
+    let hello = split_hello(frame);
+    match hello.auth {
+        Some(presented) if !accepts(config, presented) => session.answer(&permit, replies::WRONGPASS),
+        _ => {
+            link.expect(session, Kind::Hello(false));
+            link.send(&hello.rest);
+            intake.blocked = false;
+        }
+    }
+}
+
+/// RESET makes the link's user the default one again; ours is restored before anything else.
+pub(super) fn renew(session: &Rc<Session>, intake: &mut Intake, link: &Link) {
+    if let Some(login) = &session.worker.config.login {
+        link.expect(session, Kind::Login);
+        link.send(&auth_command(login));
+        intake.blocked = true;
+        intake.admitted = session.worker.config.client_password.is_none();
+    }
+}
+
+/// Logs a fresh connection in.
+///
+/// # Errors
+/// The socket's, or `PermissionDenied` with the server's words.
+pub(super) async fn log_in(stream: &mut TcpStream, login: &Credentials, limit: Duration) -> io::Result<()> {
+    let exchange = async {
+        stream.write_all(&auth_command(login)).await?;
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n") {
+            if answer.len() >= ANSWER_MAX || stream.read_buf(&mut answer).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        if answer.starts_with(b"+") {
+            return Ok(());
+        }
+        let words = String::from_utf8_lossy(&answer).trim().to_owned();
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
+    };
+    timeout(limit, exchange).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn auth_command(login: &Credentials) -> Vec<u8> {
+    let user = login.username.as_deref().map(str::as_bytes);
+    command([Some(&b"AUTH"[..]), user, Some(login.password.expose())].into_iter().flatten())
+}
+
+/// A multibulk command of `args`.
+fn command<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+    let mut frame = format!("*{}\r\n", args.clone().count()).into_bytes();
+    for arg in args {
+        frame.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        frame.extend_from_slice(arg);
+        frame.extend_from_slice(b"\r\n");
+    }
+    frame
+}
+
+/// AUTH password, or AUTH user password: the password is what counts, the user name is the
+/// client's affair. Without a client password the answer is that of a server without one.
+fn check_auth(config: &Config, frame: &[u8]) -> Result<(), &'static [u8]> {
+    let args: Vec<_> = Args::new(frame).skip(1).take(3).collect();
+    let (user, presented) = match args[..] {
+        [password] => (None, password),
+        [user, password] => (Some(user), password),
+        _ => return Err(replies::AUTH_SYNTAX),
+    };
+    match (&config.client_password, user) {
+        (Some(password), _) if password.matches(presented) => Ok(()),
+        (Some(_), _) => Err(replies::WRONGPASS),
+        (None, Some(user)) if user == b"default" => Ok(()),
+        (None, Some(_)) => Err(replies::WRONGPASS),
+        (None, None) => Err(replies::AUTH_WITHOUT_PASSWORD),
+    }
+}
+
+fn accepts(config: &Config, presented: &[u8]) -> bool {
+    config.client_password.as_ref().is_none_or(|password| password.matches(presented))
+}
+
+/// A HELLO taken apart: the password of its AUTH, and the command without it.
+struct Hello<'a> {
+    auth: Option<&'a [u8]>,
+    rest: Vec<u8>,
+}
+
+fn split_hello(frame: &[u8]) -> Hello<'_> {
+    let args: Vec<_> = Args::new(frame).collect();
+    // HELLO version [AUTH user password] [SETNAME name], in any order after the version.
+    let mut at = 2;
+    while at < args.len() {
+        if args[at].eq_ignore_ascii_case(b"AUTH") && at + 2 < args.len() {
+            let rest = args[..at].iter().chain(&args[at + 3..]).copied();
+            return Hello { auth: Some(args[at + 2]), rest: command(rest) };
+        }
+        at += if args[at].eq_ignore_ascii_case(b"SETNAME") { 2 } else { 1 };
+    }
+    Hello { auth: None, rest: frame.to_vec() }
+}

@@ -1,0 +1,67 @@
+//! The pool: finds a link for a session. With `--pool session` that is a connection of its own,
+//! dialled when the session first needs it.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::net::{self, HostPort, Transport};
+use crate::topology::{Sign, Topology};
+
+use super::link::Link;
+use super::login;
+use super::session::Session;
+
+/// Dials of one worker under way at the same time: after a switch all clients come back at once,
+/// and a server's accept queue holds 511 by default.
+pub(super) const DIALS_MAX: usize = 64;
+/// Pause before a failed dial is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Dials for `session`, which is told through [`Session::attach`] or [`Session::detach`].
+pub(super) fn connect(session: &Rc<Session>) {
+    tokio::task::spawn_local(find_link(session.clone()));
+}
+
+async fn find_link(session: Rc<Session>) {
+    let worker = session.worker.clone();
+    let topology = worker.topology();
+    let found = tokio::select! {
+        biased;
+        () = topology.superseded() => return session.detach(),
+        found = establish(&session, &topology) => found,
+    };
+    match found {
+        Ok(transport) if worker.generation() == topology.generation => {
+            let verified = topology.primary.as_ref().is_some_and(|primary| primary.role_verified);
+            session.role_pending.set(!verified && worker.config.login.is_none());
+            session.attach(Link::start(&session, topology.generation, transport));
+        }
+        Ok(_) => session.detach(),
+        Err(error) => {
+            tracing::debug!(event = "dial_failed", %error);
+            worker.report(topology.generation, Sign::DialFailed);
+            sleep(RETRY_PAUSE).await;
+            session.detach();
+        }
+    }
+}
+
+async fn establish(session: &Session, topology: &Topology) -> io::Result<Transport> {
+    let config = &session.worker.config;
+    let address: &HostPort = match &topology.primary {
+        Some(primary) => &primary.address,
+        None => return Err(io::ErrorKind::NotConnected.into()),
+    };
+    // The semaphore is never closed.
+    let _turn = session.worker.dials.acquire().await;
+    let mut stream = net::dial(address, config.connect_timeout).await?;
+    if let Some(credentials) = &config.login {
+        login::log_in(&mut stream, credentials, config.connect_timeout).await.inspect_err(|error| {
+            tracing::error!(event = "login_failed", primary = %address, %error, "check --username and --password-file");
+        })?;
+    }
+    Ok(Transport::Tcp(stream))
+}

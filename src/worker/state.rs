@@ -1,0 +1,79 @@
+//! What is known of a client's connection state, learned from replies and never from requests.
+
+use crate::resp::Channels;
+
+use super::slot::ReplyMode;
+
+/// Connection state that changes what a reply means or whether it is passed on.
+#[derive(Debug, Default)]
+pub(crate) struct ClientState {
+    reply_off: bool,
+    skip_next: bool,
+    /// MONITOR is running.
+    pub(crate) monitor: bool,
+    /// The connection speaks RESP3: what is not asked for comes as push frames.
+    pub(crate) resp3: bool,
+    /// Channels, patterns, shard channels.
+    subscriptions: [usize; 3],
+}
+
+impl ClientState {
+    /// Whether every reply is simply the answer to the oldest command and is passed on.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.reply_off && !self.skip_next && !self.monitor && !self.is_subscribed()
+    }
+
+    /// Whether any subscription is live.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|count| *count > 0)
+    }
+
+    /// How many subscriptions of one kind are live.
+    pub(crate) fn subscribed(&self, kind: Channels) -> usize {
+        self.subscriptions[kind as usize]
+    }
+
+    /// Takes over the count a confirmation states: shard channels are counted by themselves,
+    /// channels and patterns together (`addReplyPubsubSubscribed` in the server's pubsub.c).
+    pub(crate) fn confirm(&mut self, kind: Channels, stated: usize) {
+        let others = match kind {
+            Channels::Channel => self.subscribed(Channels::Pattern),
+            Channels::Pattern => self.subscribed(Channels::Channel),
+            Channels::Shard => 0,
+        };
+        self.subscriptions[kind as usize] = stated.saturating_sub(others);
+    }
+
+    /// Whether the reply that is due now is to be left out; consumes a SKIP.
+    pub(crate) fn take_mute(&mut self) -> bool {
+        std::mem::take(&mut self.skip_next) || self.reply_off
+    }
+
+    /// Whether a SKIP is pending; consumes it.
+    pub(crate) fn take_skip(&mut self) -> bool {
+        std::mem::take(&mut self.skip_next)
+    }
+
+    /// HELLO answers in the version now in use: a map in RESP3, an array in RESP2.
+    pub(crate) fn learn_version(&mut self, first_byte: Option<u8>) {
+        match first_byte {
+            Some(b'%') => self.resp3 = true,
+            Some(b'*') => self.resp3 = false,
+            _ => {}
+        }
+    }
+
+    /// CLIENT REPLY succeeded.
+    pub(crate) fn set_reply_mode(&mut self, mode: ReplyMode) {
+        match mode {
+            ReplyMode::On => (self.reply_off, self.skip_next) = (false, false),
+            ReplyMode::Off => self.reply_off = true,
+            ReplyMode::Skip => self.skip_next = !self.reply_off,
+        }
+    }
+
+    /// RESET succeeded.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
