@@ -139,7 +139,9 @@ impl Link {
             }
             Poll::Ready(read) => {
                 read.map_err(Fault::Io).and_then(not_at_end)?;
-                self.router.borrow_mut().pass_body(buffer, &self.worker.spare);
+                self.router
+                    .borrow_mut()
+                    .pass_body(buffer, &self.worker.spare);
                 Poll::Ready(Ok(()))
             }
         }

@@ -35,8 +35,13 @@ async fn find_link(session: Rc<Session>) {
     };
     match found {
         Ok(transport) if worker.generation() == topology.generation => {
-            let verified = topology.primary.as_ref().is_some_and(|primary| primary.role_verified);
-            session.role_pending.set(!verified && worker.config.login.is_none());
+            let verified = topology
+                .primary
+                .as_ref()
+                .is_some_and(|primary| primary.role_verified);
+            session
+                .role_pending
+                .set(!verified && worker.config.login.is_none());
             session.attach(Link::start(&session, topology.generation, transport));
         }
         Ok(_) => session.detach(),

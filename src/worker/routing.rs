@@ -114,7 +114,11 @@ impl Router {
             last.count += 1;
             return;
         }
-        self.slots.push_back(Slot { owner: owner.clone(), kind, count: 1 });
+        self.slots.push_back(Slot {
+            owner: owner.clone(),
+            kind,
+            count: 1,
+        });
     }
 
     /// Distinct runs of commands in flight.
@@ -136,7 +140,9 @@ impl Router {
         let skipped = self.replies.skip_body(buffer.len());
         debug_assert!(skipped, "no more was read than the body has");
         match (self.mode, &self.owner) {
-            (Mode::Passing(Verdict { deliver: true, .. }), Some(owner)) => owner.deliver_buffer(buffer),
+            (Mode::Passing(Verdict { deliver: true, .. }), Some(owner)) => {
+                owner.deliver_buffer(buffer)
+            }
             _ => spare.put(buffer),
         }
     }
@@ -171,11 +177,14 @@ impl Router {
     /// The common case is told by one byte: an ordinary reply to an ordinary command.
     fn begin(&mut self, first: u8) -> Mode {
         match self.slots.front() {
-            Some(Slot { owner, kind: Kind::Plain | Kind::Blocking, .. })
-                if first != b'>' && owner.state.borrow().is_plain() =>
-            {
-                Mode::Passing(Verdict { deliver: true, reply: true })
-            }
+            Some(Slot {
+                owner,
+                kind: Kind::Plain | Kind::Blocking,
+                ..
+            }) if first != b'>' && owner.state.borrow().is_plain() => Mode::Passing(Verdict {
+                deliver: true,
+                reply: true,
+            }),
             _ => Mode::Gathering,
         }
     }
@@ -201,7 +210,11 @@ impl Router {
             self.gathered.extend_from_slice(&chunk[piece.clone()]);
         }
         let gathered = std::mem::take(&mut self.gathered);
-        let frame = if here { &chunk[piece.clone()] } else { &gathered };
+        let frame = if here {
+            &chunk[piece.clone()]
+        } else {
+            &gathered
+        };
         match self.verdict(frame, whole, link)? {
             Some(verdict) => {
                 self.mode = Mode::Passing(verdict);
@@ -270,11 +283,15 @@ impl Router {
     }
 
     pub(super) fn owner_is_congested(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is_congested())
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.is_congested())
     }
 
     pub(super) fn owner_is_half_closed(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is_half_closed())
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.is_half_closed())
     }
 
     pub(super) fn wake_owner(&self) {

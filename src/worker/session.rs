@@ -314,7 +314,11 @@ impl Session {
         let mut outbox = self.outbox.borrow_mut();
         outbox.push_buffer(buffer);
         // The task tries the socket at once only if it runs next; here the buffer is still warm.
-        if outbox.flush(&self.transport.borrow(), &self.worker.spare).is_err() || !outbox.is_empty() {
+        if outbox
+            .flush(&self.transport.borrow(), &self.worker.spare)
+            .is_err()
+            || !outbox.is_empty()
+        {
             self.task.wake();
         }
     }
