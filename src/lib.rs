@@ -85,7 +85,11 @@ pub struct Listeners {
 /// # Errors
 /// When threads or sockets cannot be set up; never for anything a Sentinel, a server or a client
 /// does.
-pub async fn run(config: Config, listeners: Listeners, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let config = Arc::new(config);
     let hold = std::time::Duration::from_secs(15);
     let (publisher, views) = topology::Publisher::new(config.workers, hold);
@@ -98,7 +102,10 @@ pub async fn run(config: Config, listeners: Listeners, stop: impl Future<Output 
     for (index, view) in views.into_iter().enumerate() {
         let counters = Arc::new(worker::Counters::default());
         let (clients, receiver) = mpsc::channel(listener::HAND_OVER_MAX);
-        doors.push(Door { clients, counters: counters.clone() });
+        doors.push(Door {
+            clients,
+            counters: counters.clone(),
+        });
         let parts = worker::Parts {
             config: config.clone(),
             view,
@@ -112,7 +119,11 @@ pub async fn run(config: Config, listeners: Listeners, stop: impl Future<Output 
     let doors: Arc<[Door]> = doors.into();
     let mut tasks = tokio::task::JoinSet::new();
     for listener in listeners.clients {
-        tasks.spawn(listener::accept(listener, doors.clone(), config.max_clients));
+        tasks.spawn(listener::accept(
+            listener,
+            doors.clone(),
+            config.max_clients,
+        ));
     }
     tasks.spawn(async move {
         discovery::run(config, publisher, incoming, status).await;
@@ -121,6 +132,7 @@ pub async fn run(config: Config, listeners: Listeners, stop: impl Future<Output 
     // Listeners close first; discovery goes on until the last session has come to rest.
     stopping.cancel();
     drop(doors);
-    tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join()))).await?;
+    tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join())))
+        .await?;
     Ok(())
 }
