@@ -4,7 +4,6 @@
 //! whose meaning depends on its content (a confirmation of SUBSCRIBE, the answer to HELLO, what a
 //! subscriber or a monitor receives) is gathered until it can be told (`verdict`).
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -17,12 +16,10 @@ use crate::resp::{ReplyError, ReplyScanner};
 use super::link::Link;
 use super::outbox::Spare;
 use super::session::Session;
-use super::slot::{Kind, Slot};
+use super::slot::{Kind, Slot, Slots};
 
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
-/// Slots kept allocated when a link falls idle.
-const SLOTS_KEPT: usize = 8;
 
 /// Why a link is of no more use.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ enum Mode {
 #[derive(Debug)]
 pub(crate) struct Router {
     pub(super) owner: Option<Rc<Session>>,
-    pub(super) slots: VecDeque<Slot>,
+    pub(super) slots: Slots,
     pub(super) replies: ReplyScanner,
     mode: Mode,
     gathered: Vec<u8>,
@@ -90,7 +87,7 @@ impl Router {
     pub(super) fn new(owner: Rc<Session>) -> Self {
         Self {
             owner: Some(owner),
-            slots: VecDeque::new(),
+            slots: Slots::default(),
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
@@ -98,27 +95,14 @@ impl Router {
     }
 
     /// Lets go of all sessions.
-    pub(super) fn release(&mut self) -> Option<Rc<Session>> {
+    pub(super) fn release(&mut self) {
         self.slots.clear();
-        self.owner.take()
+        self.owner = None;
     }
 
     /// Notes a command as in flight.
     pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind) {
-        if kind == Kind::Plain
-            && let Some(last) = self.slots.back_mut()
-            && last.kind == Kind::Plain
-            && Rc::ptr_eq(&last.owner, owner)
-            && last.count < u32::MAX
-        {
-            last.count += 1;
-            return;
-        }
-        self.slots.push_back(Slot {
-            owner: owner.clone(),
-            kind,
-            count: 1,
-        });
+        self.slots.push(owner, kind);
     }
 
     /// Distinct runs of commands in flight.
@@ -233,23 +217,10 @@ impl Router {
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
         if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
-            self.pop();
+            self.slots.pop();
         }
         self.mode = Mode::Start;
         self.settle(chunk, run);
-    }
-
-    /// One command has its reply.
-    pub(super) fn pop(&mut self) {
-        if let Some(head) = self.slots.front_mut() {
-            head.count -= 1;
-            if head.count == 0 {
-                self.slots.pop_front();
-            }
-        }
-        if self.slots.is_empty() && self.slots.capacity() > SLOTS_KEPT {
-            self.slots.shrink_to(SLOTS_KEPT);
-        }
     }
 
     /// Carries out what is due now and needs no reply: our own answers, and ends.
@@ -266,7 +237,7 @@ impl Router {
                 }
                 _ => return,
             }
-            self.pop();
+            self.slots.pop();
         }
     }
 
