@@ -46,6 +46,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+pub mod check;
 pub mod config;
 pub mod discovery;
 pub mod listener;

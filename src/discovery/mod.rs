@@ -1,5 +1,11 @@
 //! Finds and watches the primary.
 
+pub mod connection;
+pub mod election;
+pub mod error;
+pub mod event;
+mod framing;
+pub mod message;
 mod status;
 
 pub use status::{SentinelStatus, Status, StatusHandle};

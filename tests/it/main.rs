@@ -18,6 +18,7 @@ mod writer;
 mod auth;
 mod bed_smoke;
 mod check;
+mod check_advice;
 mod discovery;
 mod hold;
 mod lifecycle;
