@@ -100,7 +100,7 @@ impl Connection {
             let mut replies = Vec::with_capacity(commands.len());
             for _ in commands {
                 replies.push(match self.receive().await? {
-                    Reply::Error(text) => Err(Rejection::new(&text)),
+                    Reply::Error(text) => Err(unless_farewell(Rejection::new(&text))?),
                     reply => Ok(reply),
                 });
             }
@@ -175,6 +175,14 @@ fn needs_no_password(rejection: &Rejection) -> bool {
     rejection.kind == RejectionKind::Other
         && (rejection.text.contains("without any password configured")
             || rejection.text.contains("no password is set"))
+}
+
+/// A server with too many clients says so unasked and closes: no further reply will come.
+fn unless_farewell(rejection: Rejection) -> Result<Rejection, Error> {
+    match rejection.kind {
+        RejectionKind::MaxClients => Err(Error::Rejected(rejection)),
+        _ => Ok(rejection),
+    }
 }
 
 fn is_hangup(error: &io::Error) -> bool {

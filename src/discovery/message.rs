@@ -59,7 +59,7 @@ pub struct MasterFields {
     pub down_after: Duration,
     /// Peers the Sentinel knows.
     pub other_sentinels: u64,
-    /// A failover is under way, or a quorum believes the primary down.
+    /// A failover is under way and its outcome open, or a quorum believes the primary down.
     pub in_trouble: bool,
 }
 
@@ -70,7 +70,9 @@ pub struct MasterFields {
 pub fn master_fields(reply: &Reply) -> Result<MasterFields, BadAnswer> {
     let number = |name| field(reply, name).and_then(|text| text.parse::<u64>().ok());
     let flags = field(reply, "flags").unwrap_or_default();
-    let state = field(reply, "failover-state").unwrap_or("none");
+    let state = field(reply, "failover-state").unwrap_or_default();
+    // From here on the Sentinel names the new primary, although the flags still tell of the old.
+    let decided = state.starts_with("reconf") || state.starts_with("update");
     let trouble = |flag: &str| {
         matches!(
             flag,
@@ -82,7 +84,7 @@ pub fn master_fields(reply: &Reply) -> Result<MasterFields, BadAnswer> {
         quorum: number("quorum").unwrap_or(1),
         down_after: Duration::from_millis(number("down-after-milliseconds").unwrap_or(0)),
         other_sentinels: number("num-other-sentinels").unwrap_or(0),
-        in_trouble: flags.split(',').any(trouble) || !matches!(state, "none" | "no-failover"),
+        in_trouble: !decided && flags.split(',').any(trouble),
     })
 }
 

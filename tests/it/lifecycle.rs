@@ -22,9 +22,7 @@ fn small() -> Bed {
 #[test]
 fn sigterm_ends_it_with_zero() {
     let bed = small();
-    let proxy = Proxy::for_bed(&bed)
-        .flag("--drain-timeout", "2s")
-        .start_ready();
+    let proxy = Proxy::for_bed(&bed).start_ready();
     let mut client = proxy.connect();
     assert!(client.call(&["SET", "k", "v"]).is_ok());
     proxy.terminate();
@@ -37,7 +35,6 @@ fn sigterm_ends_it_with_zero() {
 fn sigterm_while_commands_are_held_ends_it_with_zero() {
     let bed = small();
     let proxy = Proxy::for_bed(&bed)
-        .flag("--drain-timeout", "1s")
         .flag("--hold-timeout", "60s")
         .start_ready();
     bed.primary().kill();
@@ -58,7 +55,7 @@ fn a_port_that_is_taken_is_explained_and_exits_69() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(69), "{text}");
         assert!(text.contains(&taken), "{text}");
-        assert!(text.to_lowercase().contains("in use"), "{text}");
+        assert!(text.contains("taken") || text.contains("in use"), "{text}");
     }
 }
 

@@ -287,7 +287,7 @@ impl Proxy {
         self.log()
             .iter()
             .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-            .map(|line| line["fields"].clone())
+            .map(fields_of)
             .filter(|fields| fields["event"] == event)
             .collect()
     }
@@ -341,6 +341,15 @@ pub(crate) fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, Stri
         .ok_or(io::ErrorKind::UnexpectedEof)?;
     let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     Ok((code.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// The fields of a log line, whether they have a level of their own or not.
+fn fields_of(line: Json) -> Json {
+    if line["fields"].is_object() {
+        line["fields"].clone()
+    } else {
+        line
+    }
 }
 
 fn collect(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
