@@ -171,6 +171,20 @@ pub enum HoldTimeout {
     Fixed(Duration),
 }
 
+impl HoldTimeout {
+    /// Least and most that [`HoldTimeout::Auto`] chooses.
+    pub const AUTO: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(60));
+
+    /// What applies until Sentinel has told its down-after.
+    #[must_use]
+    pub const fn initial(self) -> Duration {
+        match self {
+            Self::Auto => Self::AUTO.0,
+            Self::Fixed(hold) => hold,
+        }
+    }
+}
+
 /// `--pool`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pool {

@@ -21,8 +21,6 @@ const GAP: Duration = Duration::from_secs(1);
 pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
 /// `--hold-timeout auto` = clamp(down-after + margin, least, most).
 const HOLD_MARGIN: Duration = Duration::from_secs(10);
-const HOLD_MIN: Duration = Duration::from_secs(15);
-const HOLD_MAX: Duration = Duration::from_secs(60);
 
 impl Discovery {
     /// Before any news is taken: did this process run all the time? If not, whatever is in the
@@ -338,7 +336,7 @@ impl Discovery {
         if let (HoldTimeout::Auto, Some(longest)) = (self.config.hold_timeout, down_after.max()) {
             let hold = longest.saturating_add(HOLD_MARGIN);
             self.publisher
-                .set_hold_timeout(hold.clamp(HOLD_MIN, HOLD_MAX));
+                .set_hold_timeout(hold.clamp(HoldTimeout::AUTO.0, HoldTimeout::AUTO.1));
         }
     }
 }

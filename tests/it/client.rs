@@ -116,11 +116,6 @@ impl Client {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Our own end of the connection.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
-    }
-
     fn fill(&mut self, deadline: Instant) -> io::Result<()> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -21,6 +21,8 @@ use crate::client::Client;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
 /// How long it may take to find the primary of a healthy bed.
 const READY_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may take to listen.
+const LISTEN_LIMIT: Duration = Duration::from_secs(3);
 /// Log lines kept.
 const MAX_LOG_LINES: usize = 2000;
 
@@ -145,7 +147,7 @@ impl Proxy {
             admin: unset,
         };
         let listening = |proxy: &Self, listener: &str| {
-            eventually(READY_LIMIT, "the proxy says where it listens", || {
+            eventually(LISTEN_LIMIT, "the proxy says where it listens", || {
                 assert!(
                     proxy.process.exited().is_none(),
                     "the proxy ended at its start"
