@@ -26,10 +26,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One server process, killed when dropped.
 struct Server {
     address: HostPort,
+    command: Command,
     process: Child,
 }
 
 impl Server {
+    /// Starts again what was killed, at the same address.
+    fn restart(&mut self) {
+        let _ = self.process.wait();
+        self.process = self.command.spawn().expect("redis-server runs");
+    }
+
     fn start(dir: &Path, config: &str, sentinel: bool) -> Self {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
@@ -50,6 +57,7 @@ impl Server {
         Self {
             address: HostPort::new("127.0.0.1", port),
             process: command.spawn().expect("redis-server runs"),
+            command,
         }
     }
 
@@ -269,7 +277,7 @@ async fn follows_a_planned_failover_and_a_crash() {
     assert!(failover.await.is_some());
     let (second, published) = running.open_at(2).await;
     let delay = published.saturating_duration_since(named.await.expect("named"));
-    println!("planned: published {delay:?} after the first Sentinel named it");
+    eprintln!("planned: published {delay:?} after the first Sentinel named it");
     assert_ne!(second, first);
     assert!(delay < Duration::from_millis(200), "{delay:?}");
 
@@ -299,7 +307,7 @@ async fn follows_a_planned_failover_and_a_crash() {
     running.gate(Gate::Shut).await;
     let (third, published) = running.open_at(3).await;
     let delay = published.saturating_duration_since(named.await.expect("named"));
-    println!("crash: published {delay:?} after the first Sentinel named it");
+    eprintln!("crash: published {delay:?} after the first Sentinel named it");
     assert_ne!(third, second);
     assert!(delay < Duration::from_millis(200), "{delay:?}");
     assert_eq!(running.status.load().switches, 2);
@@ -333,12 +341,59 @@ async fn a_silent_primary_holds_and_opens_in_place() {
     let (same, _) = running.open_at(1).await;
     assert_eq!(same, address);
 
+    // Back at once, and empty: no Sentinel notices, so it is said here.
+    bed.node(&address).signal(rustix::process::Signal::KILL);
+    running.gate(Gate::Shut).await;
+    bed.nodes[2].restart();
+    running.open_at(1).await;
+    assert_eq!(running.status.load().restarts, 1);
+
     // Without any Sentinel the primary serves on; when it goes too, commands are held.
     bed.sentinels.clear();
     until("degraded", async || running.status.load().degraded).await;
     assert_eq!(running.now().gate, Gate::Open);
     bed.node(&address).signal(rustix::process::Signal::KILL);
     running.gate(Gate::Shut).await;
+}
+
+#[tokio::test]
+async fn follows_operators_and_is_not_delayed_by_a_frozen_sentinel() {
+    let bed = Bed::start(60_000).await;
+    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
+    let running = Running::start(sentinels, OnSentinelLoss::Serve);
+    let (old, _) = running.open_at(1).await;
+    let new = &bed.nodes[0];
+    bed.sentinels[0].signal(rustix::process::Signal::STOP);
+    for sentinel in &bed.sentinels[1..] {
+        let removed = sentinel.ask(&["SENTINEL", "REMOVE", "mymaster"]).await;
+        assert!(removed.is_some());
+    }
+    until("the name is unknown", async || {
+        let status = running.status.load();
+        let unknown = |s: &&SentinelStatus| s.error.as_deref().is_some_and(|e| e.contains("name"));
+        status.sentinels.iter().filter(unknown).count() == 2
+    })
+    .await;
+    assert_eq!(
+        running.now().gate,
+        Gate::Open,
+        "a gap in the answers cuts nobody"
+    );
+
+    let port = new.address.port.to_string();
+    assert!(new.ask(&["REPLICAOF", "NO", "ONE"]).await.is_some());
+    let demote = ["REPLICAOF", "127.0.0.1", &port];
+    assert!(bed.node(&old).ask(&demote).await.is_some());
+    for sentinel in &bed.sentinels[1..] {
+        let args = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &port, "2"];
+        assert!(sentinel.ask(&args).await.is_some());
+    }
+    let moved = Instant::now();
+    let (address, published) = running.open_at(2).await;
+    assert_eq!(address, new.address);
+    let delay = published.saturating_duration_since(moved);
+    eprintln!("by hand: published after {delay:?}");
+    assert!(delay < Duration::from_millis(1_500), "{delay:?}");
 }
 
 #[test]
