@@ -1,0 +1,190 @@
+//! The wish list of a bed and the configuration files that make it come true.
+//!
+//! Sentinels are told about each other and about the replicas in their files, so that a bed is
+//! complete within a tick or two instead of after two rounds of hello messages.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use super::Bed;
+
+/// Settings of a bed; see [`Bed::builder`].
+#[derive(Clone)]
+pub(crate) struct Builder {
+    pub(super) replicas: usize,
+    pub(super) sentinels: usize,
+    pub(super) quorum: Option<usize>,
+    pub(super) name: String,
+    pub(super) down_after: u32,
+    pub(super) failover_timeout: u32,
+    pub(super) password: Option<String>,
+    pub(super) sentinel_password: Option<String>,
+    pub(super) server_lines: Vec<(Option<usize>, String)>,
+    pub(super) sentinel_lines: Vec<String>,
+    pub(super) hosts: Option<PathBuf>,
+    pub(super) primary_host: Option<String>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            replicas: 2,
+            sentinels: 3,
+            quorum: None,
+            name: "mymaster".into(),
+            down_after: 600,
+            failover_timeout: 5000,
+            password: None,
+            sentinel_password: None,
+            server_lines: Vec::new(),
+            sentinel_lines: Vec::new(),
+            hosts: None,
+            primary_host: None,
+        }
+    }
+
+    /// How many replicas (2).
+    pub(crate) fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// How many Sentinels (3); the quorum is a majority of them.
+    pub(crate) fn sentinels(mut self, count: usize) -> Self {
+        self.sentinels = count;
+        self
+    }
+
+    /// Sentinel's name for the set (`mymaster`).
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sentinel's down-after-milliseconds (600).
+    pub(crate) fn down_after(mut self, ms: u32) -> Self {
+        self.down_after = ms;
+        self
+    }
+
+    /// Sentinel's failover-timeout in milliseconds (5000).
+    pub(crate) fn failover_timeout(mut self, ms: u32) -> Self {
+        self.failover_timeout = ms;
+        self
+    }
+
+    /// Servers ask for this password (user `default`).
+    pub(crate) fn requirepass(mut self, password: &str) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Sentinels ask for this password (user `default`).
+    pub(crate) fn sentinel_password(mut self, password: &str) -> Self {
+        self.sentinel_password = Some(password.into());
+        self
+    }
+
+    /// One more ACL user on every server.
+    pub(crate) fn user(self, name: &str, rules: &str) -> Self {
+        self.server_line(&format!("user {name} {rules}"))
+    }
+
+    /// One more ACL user on every Sentinel.
+    pub(crate) fn sentinel_user(mut self, name: &str, rules: &str) -> Self {
+        self.sentinel_lines.push(format!("user {name} {rules}"));
+        self
+    }
+
+    /// One more configuration line on every server.
+    pub(crate) fn server_line(mut self, line: &str) -> Self {
+        self.server_lines.push((None, line.into()));
+        self
+    }
+
+    /// One more configuration line on server `index` alone (0 is the first primary).
+    pub(crate) fn line_of(mut self, index: usize, line: &str) -> Self {
+        self.server_lines.push((Some(index), line.into()));
+        self
+    }
+
+    /// Every process sees `file` as `/etc/hosts` and Sentinels speak of the first primary as
+    /// `primary`, a name; needs root.
+    pub(crate) fn names(mut self, file: &Path, primary: &str) -> Self {
+        self.hosts = Some(file.into());
+        self.primary_host = Some(primary.into());
+        self
+    }
+
+    /// Builds it and waits until it is whole. Another process may take a chosen port first, so
+    /// there is more than one try.
+    #[track_caller]
+    pub(crate) fn start(self) -> Bed {
+        Bed::start(self)
+    }
+
+    pub(super) fn server_config(&self, index: usize, ports: &[u16]) -> String {
+        let mut text = format!(
+            "port {}\nbind 127.0.0.1\nsave \"\"\nrepl-diskless-sync-delay 0\n\
+             enable-debug-command yes\nloglevel notice\n",
+            ports[index]
+        );
+        if let Some(password) = &self.password {
+            let _ = writeln!(text, "requirepass {password}\nmasterauth {password}");
+        }
+        if index > 0 {
+            let host = self.primary_host.as_deref().unwrap_or("127.0.0.1");
+            let _ = writeln!(text, "replicaof {host} {}", ports[0]);
+        }
+        for (only, line) in &self.server_lines {
+            if only.is_none_or(|only| only == index) {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+        text
+    }
+
+    pub(super) fn sentinel_config(&self, index: usize, servers: &[u16], own: &[u16]) -> String {
+        let name = &self.name;
+        let quorum = self.quorum.unwrap_or(self.sentinels / 2 + 1);
+        let mut text = format!("port {}\nbind 127.0.0.1\n", own[index]);
+        if self.primary_host.is_some() {
+            text.push_str("sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n");
+        }
+        let host = self.primary_host.as_deref().unwrap_or("127.0.0.1");
+        let _ = write!(
+            text,
+            "sentinel myid {}\nsentinel monitor {name} {host} {} {quorum}\n\
+             sentinel down-after-milliseconds {name} {}\nsentinel failover-timeout {name} {}\n",
+            run_id(own[index]),
+            servers[0],
+            self.down_after,
+            self.failover_timeout
+        );
+        if let Some(password) = &self.password {
+            let _ = writeln!(text, "sentinel auth-pass {name} {password}");
+        }
+        if let Some(password) = &self.sentinel_password {
+            let _ = writeln!(
+                text,
+                "requirepass {password}\nsentinel sentinel-pass {password}"
+            );
+        }
+        for port in &servers[1..] {
+            let _ = writeln!(text, "sentinel known-replica {name} 127.0.0.1 {port}");
+        }
+        for port in own.iter().filter(|port| **port != own[index]) {
+            let id = run_id(*port);
+            let _ = writeln!(text, "sentinel known-sentinel {name} 127.0.0.1 {port} {id}");
+        }
+        for line in &self.sentinel_lines {
+            let _ = writeln!(text, "{line}");
+        }
+        text
+    }
+}
+
+/// A Sentinel's run id, made from its port: 40 hexadecimal digits.
+fn run_id(port: u16) -> String {
+    format!("{:040x}", u64::from(port) * 0x1_0001_0001)
+}

@@ -1,0 +1,301 @@
+//! A deployment of real servers: one primary, its replicas, their Sentinels.
+//!
+//! Everything listens on loopback, lives in a directory of its own and dies with its [`Bed`].
+//! `STEADFAST_TEST_SERVER` chooses the server: `redis`, `valkey`, or the path of a binary.
+
+mod config;
+mod node;
+mod ports;
+mod process;
+mod recorder;
+mod wait;
+
+pub(crate) use node::{Node, with_hosts};
+pub(crate) use ports::free_port;
+pub(crate) use process::Process;
+pub(crate) use recorder::Recorder;
+pub(crate) use wait::{eventually, holds_for, wait_until};
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use config::Builder;
+use node::Kind;
+use ports::Permit;
+
+use crate::value::Value;
+
+/// Tries to start a bed when another process takes a port first.
+const TRIES: usize = 3;
+/// How long a bed may take to be whole.
+const WHOLE_LIMIT: Duration = Duration::from_secs(15);
+/// How long a failover may take.
+pub(crate) const FAILOVER_LIMIT: Duration = Duration::from_secs(15);
+
+/// One running deployment.
+pub(crate) struct Bed {
+    servers: Vec<Node>,
+    sentinels: Vec<Node>,
+    name: String,
+    dir: TempDir,
+    _permit: Permit,
+}
+
+impl Bed {
+    /// A bed of one primary, two replicas and three Sentinels, unless told otherwise.
+    pub(crate) fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The usual bed.
+    #[track_caller]
+    pub(crate) fn usual() -> Self {
+        Self::builder().start()
+    }
+
+    #[track_caller]
+    fn start(wish: Builder) -> Self {
+        let mut permit = Some(Permit::take());
+        let mut trouble = None;
+        for _ in 0..TRIES {
+            let bed = Self::lay_out(&wish, permit.take().unwrap_or_else(Permit::take)).unwrap();
+            match bed.bring_up() {
+                Ok(()) => {
+                    bed.wait_whole();
+                    return bed;
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        panic!("the bed does not start: {trouble:?}");
+    }
+
+    fn lay_out(wish: &Builder, permit: Permit) -> io::Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("steadfast-bed-")
+            .tempdir()?;
+        let binary = server_binary();
+        let servers: Vec<_> = (0..=wish.replicas).map(|_| free_port()).collect();
+        let sentinels: Vec<_> = (0..wish.sentinels).map(|_| free_port()).collect();
+        let node = |kind, port: u16, text: String, password: &Option<String>| {
+            let home = dir.path().join(port.to_string());
+            fs::create_dir(&home)?;
+            fs::write(home.join("node.conf"), text)?;
+            let login = password
+                .clone()
+                .map(|password| ("default".into(), password));
+            io::Result::Ok(Node {
+                kind,
+                port,
+                binary: binary.clone(),
+                dir: home,
+                login,
+                hosts: wish.hosts.clone(),
+                process: Mutex::new(None),
+            })
+        };
+        let server = |i: usize| {
+            let text = wish.server_config(i, &servers);
+            node(Kind::Server, servers[i], text, &wish.password)
+        };
+        let sentinel = |i: usize| {
+            let text = wish.sentinel_config(i, &servers, &sentinels);
+            node(Kind::Sentinel, sentinels[i], text, &wish.sentinel_password)
+        };
+        Ok(Self {
+            servers: (0..servers.len()).map(server).collect::<Result<_, _>>()?,
+            sentinels: (0..sentinels.len())
+                .map(sentinel)
+                .collect::<Result<_, _>>()?,
+            name: wish.name.clone(),
+            dir,
+            _permit: permit,
+        })
+    }
+
+    /// The primary first: a replica that does not find it waits a second before it tries again.
+    fn bring_up(&self) -> io::Result<()> {
+        let (primary, replicas) = self.servers.split_at(1);
+        for node in primary {
+            node.spawn()?;
+            node.wait_up()?;
+        }
+        let others = || replicas.iter().chain(&self.sentinels);
+        others().try_for_each(Node::spawn)?;
+        others().try_for_each(Node::wait_up)
+    }
+
+    /// Waits until replicas are in sync and every Sentinel could carry out a failover.
+    #[track_caller]
+    pub(crate) fn wait_whole(&self) {
+        for replica in self.servers.iter().filter(|node| node.role() == "slave") {
+            replica.wait_link_up();
+        }
+        for (index, sentinel) in self.sentinels.iter().enumerate() {
+            wait_until(
+                WHOLE_LIMIT,
+                &format!("sentinel {index} sees everything"),
+                || self.sees_everything(sentinel),
+            );
+        }
+    }
+
+    fn sees_everything(&self, sentinel: &Node) -> bool {
+        let ask = |what: &str| {
+            sentinel
+                .try_command(&["SENTINEL", what, &self.name])
+                .unwrap_or(Value::Null)
+        };
+        let settled = |list: Value, wanted: &dyn Fn(&Value) -> bool, count: usize| {
+            list.items().len() == count && list.items().iter().all(wanted)
+        };
+        let replica_fine = |entry: &Value| {
+            let fields = entry.fields();
+            fields.get("flags").is_some_and(|flags| flags == "slave")
+                && fields
+                    .get("master-link-status")
+                    .is_some_and(|status| status == "ok")
+        };
+        let peer_fine = |entry: &Value| {
+            entry
+                .fields()
+                .get("flags")
+                .is_some_and(|flags| flags == "sentinel")
+        };
+        let alive = self
+            .servers
+            .iter()
+            .filter(|node| !node.role().is_empty())
+            .count();
+        ask("MASTER")
+            .fields()
+            .get("flags")
+            .is_some_and(|flags| flags == "master")
+            && settled(ask("REPLICAS"), &replica_fine, alive - 1)
+            && settled(ask("SENTINELS"), &peer_fine, self.sentinels.len() - 1)
+    }
+
+    /// Server `index`; 0 was the first primary.
+    pub(crate) fn server(&self, index: usize) -> &Node {
+        &self.servers[index]
+    }
+
+    /// All servers.
+    pub(crate) fn servers(&self) -> &[Node] {
+        &self.servers
+    }
+
+    /// Sentinel `index`.
+    pub(crate) fn sentinel(&self, index: usize) -> &Node {
+        &self.sentinels[index]
+    }
+
+    /// All Sentinels.
+    pub(crate) fn sentinels(&self) -> &[Node] {
+        &self.sentinels
+    }
+
+    /// Sentinel's name for the set.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A directory of this bed for the test's own files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The server at `address`.
+    #[track_caller]
+    pub(crate) fn server_at(&self, address: SocketAddr) -> &Node {
+        let found = self.servers.iter().find(|node| node.addr() == address);
+        found.unwrap_or_else(|| panic!("{address} is none of ours"))
+    }
+
+    /// Whom this Sentinel names; none while it cannot say.
+    pub(crate) fn named_by(&self, sentinel: usize) -> Option<SocketAddr> {
+        let ask = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.name];
+        let reply = self.sentinels[sentinel].try_command(&ask).ok()?;
+        format!("{}:{}", reply.at(0), reply.at(1)).parse().ok()
+    }
+
+    /// The node that Sentinel 0 names.
+    #[track_caller]
+    pub(crate) fn primary(&self) -> &Node {
+        let named = eventually(FAILOVER_LIMIT, "a Sentinel names a primary", || {
+            self.named_by(0)
+        });
+        self.server_at(named)
+    }
+
+    /// Asks Sentinel `leader` for a planned failover and returns when it has begun.
+    #[track_caller]
+    pub(crate) fn begin_failover(&self, leader: usize) {
+        let ask = ["SENTINEL", "FAILOVER", &self.name];
+        // It answers an error while the previous one is being finished.
+        wait_until(FAILOVER_LIMIT, "the Sentinel agrees to a failover", || {
+            self.sentinels[leader]
+                .try_command(&ask)
+                .is_ok_and(|reply| reply.is_ok())
+        });
+    }
+
+    /// A planned failover led by Sentinel 0; returns the new primary once it says so itself.
+    #[track_caller]
+    pub(crate) fn failover(&self) -> &Node {
+        let old = self.primary().port();
+        self.begin_failover(0);
+        self.wait_promoted(old)
+    }
+
+    /// Waits for a server other than that at port `old` whose ROLE says master.
+    #[track_caller]
+    pub(crate) fn wait_promoted(&self, old: u16) -> &Node {
+        eventually(FAILOVER_LIMIT, "a replica is promoted", || {
+            self.servers
+                .iter()
+                .find(|node| node.port() != old && node.role() == "master")
+        })
+    }
+
+    /// Waits until every Sentinel that answers names `node`.
+    #[track_caller]
+    pub(crate) fn wait_named(&self, node: &Node) {
+        wait_until(FAILOVER_LIMIT, "all Sentinels name the new primary", || {
+            (0..self.sentinels.len())
+                .filter_map(|index| self.named_by(index))
+                .all(|named| named == node.addr())
+        });
+    }
+
+    /// Records what the Sentinels say from now on.
+    pub(crate) fn record(&self) -> Recorder {
+        Recorder::start(self)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for node in self.sentinels.iter().chain(&self.servers) {
+                eprintln!("--- {:?} {}\n{}", node.kind, node.port, node.log_tail());
+            }
+        }
+    }
+}
+
+fn server_binary() -> PathBuf {
+    match env::var("STEADFAST_TEST_SERVER").as_deref() {
+        Ok("valkey") => "valkey-server".into(),
+        Ok("redis") | Err(_) => "redis-server".into(),
+        Ok(path) => path.into(),
+    }
+}

@@ -1,0 +1,151 @@
+//! A blocking RESP client that shows everything: raw bytes out, one reply at a time in.
+//!
+//! It never reconnects and never retries, so whatever the other side does is visible.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use crate::value::Value;
+
+/// How long a reply may take before the test fails, unless told otherwise.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const READ_SIZE: usize = 64 * 1024;
+
+/// One connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+impl Client {
+    /// Connects; panics when nobody listens.
+    #[track_caller]
+    pub(crate) fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address).unwrap_or_else(|error| panic!("connect {address}: {error}"))
+    }
+
+    /// Connects.
+    pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+            raw: Vec::new(),
+        })
+    }
+
+    /// Sends these bytes as they are.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Sends one command.
+    pub(crate) fn send(&mut self, args: &[&str]) -> io::Result<()> {
+        self.send_raw(&command(args))
+    }
+
+    /// Reads one reply (or one push); `UnexpectedEof` when the other side closed.
+    pub(crate) fn reply(&mut self) -> io::Result<Value> {
+        self.reply_within(PATIENCE)
+    }
+
+    /// Reads one reply; `TimedOut` when `limit` passes first (what has arrived is kept).
+    pub(crate) fn reply_within(&mut self, limit: Duration) -> io::Result<Value> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some((value, used)) = Value::parse(&self.buffer)? {
+                self.raw = self.buffer.drain(..used).collect();
+                return Ok(value);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    /// The bytes of the reply read last.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Sends one command and reads one reply; panics when the connection fails.
+    #[track_caller]
+    pub(crate) fn call(&mut self, args: &[&str]) -> Value {
+        self.try_call(args)
+            .unwrap_or_else(|error| panic!("{args:?}: {error}"))
+    }
+
+    /// Sends one command and reads one reply.
+    pub(crate) fn try_call(&mut self, args: &[&str]) -> io::Result<Value> {
+        self.send(args)?;
+        self.reply()
+    }
+
+    /// Waits until the other side closes and says when; `None` when `limit` passes or a reply
+    /// comes first.
+    pub(crate) fn closed_within(&mut self, limit: Duration) -> Option<Instant> {
+        match self.reply_within(limit) {
+            Err(error) if is_close(&error) => Some(Instant::now()),
+            _ => None,
+        }
+    }
+
+    /// Ends our direction only.
+    pub(crate) fn shutdown_write(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Closes with a reset instead of an orderly end.
+    pub(crate) fn reset(self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Our own end of the connection.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
+    fn fill(&mut self, deadline: Instant) -> io::Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let mut scratch = vec![0; READ_SIZE];
+        match self.stream.read(&mut scratch) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                self.buffer
+                    .extend_from_slice(scratch.get(..n).unwrap_or_default());
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether `error` says that the other side ended the connection.
+pub(crate) fn is_close(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    )
+}
+
+/// One command as a RESP array of bulk strings.
+pub(crate) fn command(args: &[&str]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        out.extend_from_slice(arg.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}

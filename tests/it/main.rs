@@ -1,0 +1,17 @@
+//! Integration tests: a real primary, real replicas and real Sentinels, and the built binary in
+//! front of them, looked at from outside, byte by byte.
+//!
+//! `bed` builds deployments, `client` speaks RESP, `proxy` runs the binary, `fakes` do what a real
+//! server cannot be made to do. Every other module is one theme; every test is one story.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test an unwrap is an assertion, and these helpers run nowhere else"
+)]
+
+mod bed;
+mod client;
+mod fakes;
+mod proxy;
+mod value;
+
+mod bed_smoke;

@@ -1,0 +1,361 @@
+//! The built binary, run as a child: its addresses, its log, its admin endpoint.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStderr, Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value as Json;
+
+use crate::bed::{Bed, Process, eventually, wait_until, with_hosts};
+use crate::client::Client;
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
+/// How long it may take to find the primary of a healthy bed.
+const READY_LIMIT: Duration = Duration::from_secs(10);
+/// Log lines kept.
+const MAX_LOG_LINES: usize = 2000;
+
+/// Settings of a [`Proxy`].
+pub(crate) struct Builder {
+    sentinels: Vec<String>,
+    name: String,
+    args: Vec<OsString>,
+    hosts: Option<PathBuf>,
+    descriptors: Option<u32>,
+}
+
+/// One running `steadfast run`.
+pub(crate) struct Proxy {
+    process: Process,
+    log: Arc<Mutex<VecDeque<String>>>,
+    clients: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Builder {
+    /// One more flag with its value.
+    pub(crate) fn flag(mut self, flag: &str, value: impl Into<OsString>) -> Self {
+        self.args.push(flag.into());
+        self.args.push(value.into());
+        self
+    }
+
+    /// The process sees `file` as `/etc/hosts`; needs root.
+    pub(crate) fn hosts(mut self, file: &Path) -> Self {
+        self.hosts = Some(file.into());
+        self
+    }
+
+    /// Limits the process's file descriptors.
+    pub(crate) fn descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(self) -> Proxy {
+        let mut command = self.program();
+        command
+            .arg("run")
+            .args(["--sentinel", &self.sentinels.join(",")])
+            .args(["--primary-name", &self.name])
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--log-format", "json"])
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        Proxy::spawn(command)
+    }
+
+    /// Starts it and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start_ready(self) -> Proxy {
+        let proxy = self.start();
+        proxy.wait_ready();
+        proxy
+    }
+
+    fn program(&self) -> Command {
+        let mut command = match (&self.hosts, self.descriptors) {
+            (Some(hosts), _) => with_hosts(hosts, Path::new(BINARY)),
+            (None, Some(limit)) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, BINARY]);
+                shell
+            }
+            (None, None) => Command::new(BINARY),
+        };
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+}
+
+impl Proxy {
+    /// A proxy that asks these Sentinels for `name`.
+    pub(crate) fn of(sentinels: &[String], name: &str) -> Builder {
+        Builder {
+            sentinels: sentinels.to_vec(),
+            name: name.into(),
+            args: Vec::new(),
+            hosts: None,
+            descriptors: None,
+        }
+    }
+
+    /// A proxy in front of `bed` that is told of all its Sentinels.
+    pub(crate) fn for_bed(bed: &Bed) -> Builder {
+        let sentinels: Vec<_> = bed
+            .sentinels()
+            .iter()
+            .map(|s| s.addr().to_string())
+            .collect();
+        Self::of(&sentinels, bed.name())
+    }
+
+    /// The usual proxy in front of `bed`, ready.
+    #[track_caller]
+    pub(crate) fn ready(bed: &Bed) -> Self {
+        Self::for_bed(bed).start_ready()
+    }
+
+    #[track_caller]
+    fn spawn(mut command: Command) -> Self {
+        let (process, stderr) = Process::spawn_with_stderr(&mut command).unwrap();
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        collect(stderr, log.clone());
+        let unset = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut proxy = Self {
+            process,
+            log,
+            clients: unset,
+            admin: unset,
+        };
+        let listening = |proxy: &Self, listener: &str| {
+            eventually(READY_LIMIT, "the proxy says where it listens", || {
+                assert!(
+                    proxy.process.exited().is_none(),
+                    "the proxy ended at its start"
+                );
+                proxy.listening(listener)
+            })
+        };
+        proxy.clients = listening(&proxy, "clients");
+        proxy.admin = listening(&proxy, "admin");
+        proxy
+    }
+
+    fn listening(&self, listener: &str) -> Option<SocketAddr> {
+        self.events("listening")
+            .iter()
+            .find(|fields| fields["listener"] == listener)
+            .and_then(|fields| fields["address"].as_str()?.parse().ok())
+    }
+
+    /// Where clients connect.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.clients
+    }
+
+    /// Where the admin server listens.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// A new client connection.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.clients)
+    }
+
+    /// `GET path`: the status code and the body; none when the admin server does not answer.
+    pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+        http_get(self.admin, path).ok()
+    }
+
+    /// `/status`; `null` when it cannot be had.
+    pub(crate) fn status(&self) -> Json {
+        let body = self.get("/status").map(|(_, body)| body);
+        body.and_then(|body| serde_json::from_str(&body).ok())
+            .unwrap_or(Json::Null)
+    }
+
+    /// Whether `/readyz` says 200.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|(code, _)| code == 200)
+    }
+
+    /// Waits until the gate is open.
+    #[track_caller]
+    pub(crate) fn wait_ready(&self) {
+        wait_until(READY_LIMIT, "the proxy has a primary", || {
+            assert!(self.process.exited().is_none(), "the proxy ended");
+            self.gate_is("open")
+        });
+    }
+
+    /// Whether `/status` shows the gate in this state.
+    pub(crate) fn gate_is(&self, state: &str) -> bool {
+        self.status()["gate"]
+            .as_str()
+            .is_some_and(|gate| gate.eq_ignore_ascii_case(state))
+    }
+
+    /// The primary that `/status` shows.
+    pub(crate) fn primary(&self) -> Option<SocketAddr> {
+        self.status()["primary"]["address"].as_str()?.parse().ok()
+    }
+
+    /// The number of topologies it has published.
+    pub(crate) fn generation(&self) -> u64 {
+        self.status()["generation"].as_u64().unwrap_or(0)
+    }
+
+    /// Waits until it serves from `address`.
+    #[track_caller]
+    pub(crate) fn wait_primary(&self, limit: Duration, address: SocketAddr) {
+        wait_until(limit, &format!("the proxy serves from {address}"), || {
+            self.primary() == Some(address) && self.gate_is("open")
+        });
+    }
+
+    /// Whether the process runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.process.exited().is_none()
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub(crate) fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// The exit code, when it ends within `limit`.
+    pub(crate) fn exit_code(&self, limit: Duration) -> Option<i32> {
+        self.process.wait(limit)?.code()
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        self.proc_field("status", "VmRSS:")
+    }
+
+    /// User and system time used so far, in clock ticks.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.pid()));
+        let stat = stat.unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        // After the name: state is field 0, utime 11, stime 12.
+        let fields = after_name.split_whitespace().skip(11).take(2);
+        fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+    }
+
+    /// Open descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.pid())).map_or(0, Iterator::count)
+    }
+
+    /// Log lines so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        lock(&self.log).iter().cloned().collect()
+    }
+
+    /// The fields of every log line with this `event`.
+    pub(crate) fn events(&self, event: &str) -> Vec<Json> {
+        self.log()
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+            .map(|line| line["fields"].clone())
+            .filter(|fields| fields["event"] == event)
+            .collect()
+    }
+
+    fn proc_field(&self, file: &str, field: &str) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/{file}", self.process.pid()));
+        text.unwrap_or_default()
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix(field)?
+                    .split_whitespace()
+                    .next()?
+                    .parse()
+                    .ok()
+            })
+            .unwrap_or(0)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- steadfast, exit {:?}", self.process.exited());
+            for line in self.log() {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// Runs the binary to its end; for subcommands and for starts that must fail.
+pub(crate) fn run_to_end(args: &[&str]) -> Output {
+    Command::new(BINARY)
+        .args(args)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// `GET path`: the status code and the body.
+pub(crate) fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: steadfast\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((code.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+fn collect(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let mut log = lock(&log);
+            // The first lines say where it listens, so the middle is what is given up.
+            if log.len() == MAX_LOG_LINES {
+                log.remove(MAX_LOG_LINES / 2);
+            }
+            log.push_back(line);
+        }
+    });
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
