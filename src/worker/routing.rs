@@ -105,6 +105,9 @@ impl Router {
 
     /// Notes a command as in flight.
     pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind) {
+        if kind == Kind::Monitor && self.slots.is_empty() && skips_monitor(owner) {
+            return;
+        }
         if kind == Kind::Plain
             && let Some(last) = self.slots.back_mut()
             && last.kind == Kind::Plain
@@ -251,6 +254,7 @@ impl Router {
                     run.flush(chunk, Some(owner));
                     owner.close_after_flush();
                 }
+                Kind::Monitor if skips_monitor(owner) => {}
                 _ => return,
             }
             self.pop();
@@ -282,6 +286,16 @@ impl Router {
             owner.wake();
         }
     }
+}
+
+/// Whether a MONITOR that is due now gets no reply at all; it still uses up a CLIENT REPLY SKIP.
+fn skips_monitor(owner: &Session) -> bool {
+    let mut state = owner.state.borrow_mut();
+    let skips = state.ignores_monitor();
+    if skips {
+        state.take_skip();
+    }
+    skips
 }
 
 /// Neighbouring frames for one session, written to it in one go.
