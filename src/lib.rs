@@ -46,6 +46,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+pub mod check;
 pub mod config;
 pub mod discovery;
 pub mod listener;
@@ -58,17 +59,22 @@ pub mod worker;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use admin::AdminState;
 use config::Config;
 use listener::Door;
+use topology::{Publisher, Report, View};
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
 const REPORTS_MAX: usize = 64;
 
-/// What [`run`] needs that can fail beforehand, made by [`bind`].
+/// The sockets [`run`] serves, bound beforehand, so that a taken port is said at once.
 #[derive(Debug)]
 pub struct Listeners {
     /// For clients.
@@ -84,42 +90,77 @@ pub struct Listeners {
 /// # Errors
 /// When threads or sockets cannot be set up; never for anything a Sentinel, a server or a client
 /// does.
-pub async fn run(config: Config, listeners: Listeners, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     let config = Arc::new(config);
-    let hold = std::time::Duration::from_secs(15);
-    let (publisher, views) = topology::Publisher::new(config.workers, hold);
+    let (publisher, views) = Publisher::new(config.workers, config.hold_timeout.initial());
     let (reports, incoming) = mpsc::channel(REPORTS_MAX);
     let status = discovery::StatusHandle::default();
     let stopping = CancellationToken::new();
+    let (workers, doors) = start_workers(&config, views, &reports, &stopping)?;
 
+    let admin = AdminState {
+        primary_name: config.primary_name.clone(),
+        topology: publisher.handle(),
+        discovery: status.clone(),
+        workers: doors.iter().map(|door| door.counters.clone()).collect(),
+        started: Instant::now(),
+    };
+    // Tasks of a set end when it is dropped: listeners close before sessions are waited for.
+    let mut accepting = JoinSet::new();
+    for listener in listeners.clients {
+        accepting.spawn(listener::accept(
+            listener,
+            doors.clone(),
+            config.max_clients,
+        ));
+    }
+    let mut others = JoinSet::new();
+    for listener in listeners.admin {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        others.spawn(admin::serve(
+            listener,
+            admin.clone(),
+            CancellationToken::new(),
+        ));
+    }
+    others.spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
+
+    stop.await;
+    drop((accepting, doors));
+    stopping.cancel();
+    let joined = move || workers.into_iter().for_each(|worker| drop(worker.join()));
+    tokio::task::spawn_blocking(joined).await?;
+    Ok(())
+}
+
+type Workers = Vec<JoinHandle<()>>;
+
+/// Starts one worker for each view; clients reach them through the doors.
+fn start_workers(
+    config: &Arc<Config>,
+    views: Vec<View>,
+    reports: &mpsc::Sender<Report>,
+    stop: &CancellationToken,
+) -> io::Result<(Workers, Arc<[Door]>)> {
     let mut workers = Vec::new();
     let mut doors = Vec::new();
     for (index, view) in views.into_iter().enumerate() {
         let counters = Arc::new(worker::Counters::default());
         let (clients, receiver) = mpsc::channel(listener::HAND_OVER_MAX);
-        doors.push(Door { clients, counters: counters.clone() });
         let parts = worker::Parts {
             config: config.clone(),
             view,
-            counters,
+            counters: counters.clone(),
             reports: reports.clone(),
             clients: receiver,
-            stop: stopping.clone(),
+            stop: stop.clone(),
         };
         workers.push(worker::spawn(index, parts)?);
+        doors.push(Door { clients, counters });
     }
-    let doors: Arc<[Door]> = doors.into();
-    let mut tasks = tokio::task::JoinSet::new();
-    for listener in listeners.clients {
-        tasks.spawn(listener::accept(listener, doors.clone(), config.max_clients));
-    }
-    tasks.spawn(async move {
-        discovery::run(config, publisher, incoming, status).await;
-    });
-    stop.await;
-    // Listeners close first; discovery goes on until the last session has come to rest.
-    stopping.cancel();
-    drop(doors);
-    tokio::task::spawn_blocking(move || workers.into_iter().for_each(|worker| drop(worker.join()))).await?;
-    Ok(())
+    Ok((workers, doors.into()))
 }

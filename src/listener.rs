@@ -83,7 +83,10 @@ async fn accept_one(listener: &tokio::net::TcpListener) -> io::Result<TcpStream>
 /// A client that gave up between connecting and being accepted is no trouble of ours.
 fn is_clients_own(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionReset | Interrupted
+    )
 }
 
 async fn hand_over(client: TcpStream, doors: &[Door], max_clients: usize) {
@@ -100,7 +103,9 @@ async fn hand_over(client: TcpStream, doors: &[Door], max_clients: usize) {
 /// Clients a worker has, or is about to have.
 fn load(door: &Door) -> usize {
     let on_the_way = door.clients.max_capacity() - door.clients.capacity();
-    usize::try_from(door.counters.clients.load()).unwrap_or(usize::MAX).saturating_add(on_the_way)
+    usize::try_from(door.counters.clients.load())
+        .unwrap_or(usize::MAX)
+        .saturating_add(on_the_way)
 }
 
 /// The server's own words, then the end. Whether the client still hears them is its affair.

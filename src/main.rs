@@ -1,3 +1,150 @@
-//! The `steadfast` binary.
+//! The `steadfast` binary: flags, logging, listening sockets, runtime, exit status. Everything
+//! else is the library's.
 
-fn main() {}
+mod bind;
+mod logging;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use steadfast::config::{self, Command, Config, Invocation, Machine, Refusal};
+use steadfast::{Listeners, shutdown};
+
+use bind::{BindError, bind};
+
+/// Wrong usage or settings (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+/// Something needed is not available: a port (`EX_UNAVAILABLE`).
+const EXIT_UNAVAILABLE: u8 = 69;
+/// `check` found no primary to serve, or the system refused what no setting can change.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    let machine = Machine {
+        descriptors: config::raise_descriptor_limit(),
+        parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let invocation = match config::load(args, &|name| std::env::var_os(name), machine) {
+        Ok(invocation) => invocation,
+        Err(refusal) => return refused(&refusal),
+    };
+    logging::init(invocation.logging);
+    match invocation.command {
+        Command::Run => run(invocation, machine),
+        Command::Check => check(invocation.config),
+    }
+}
+
+fn refused(refusal: &Refusal) -> ExitCode {
+    match refusal {
+        Refusal::CommandLine(error) => {
+            // Help goes to standard output, a complaint to standard error; a closed pipe is the
+            // reader's decision.
+            let _ = error.print();
+            if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+        Refusal::Settings(error) => complain(error, EXIT_USAGE),
+    }
+}
+
+fn complain(reason: impl std::fmt::Display, status: u8) -> ExitCode {
+    eprintln!("steadfast: {reason}");
+    ExitCode::from(status)
+}
+
+fn run(invocation: Invocation, machine: Machine) -> ExitCode {
+    let config = invocation.config;
+    let listeners = match bind_all(&config) {
+        Ok(listeners) => listeners,
+        Err(error) => return complain(error, EXIT_UNAVAILABLE),
+    };
+    announce(&config, machine, &listeners);
+    match block_on(serve(config, listeners)).and_then(|served| served) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(error, EXIT_FAILURE),
+    }
+}
+
+fn check(config: Config) -> ExitCode {
+    let report = match block_on(steadfast::check::run(config)) {
+        Ok(report) => report,
+        Err(error) => return complain(error, EXIT_FAILURE),
+    };
+    // Whoever closes the pipe has read enough.
+    let _ = write!(io::stdout(), "{report}");
+    if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILURE)
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let output = runtime.block_on(future);
+    // A name that is still being looked up must not hold the process back.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+fn bind_all(config: &Config) -> Result<Listeners, BindError> {
+    let mut clients = Vec::new();
+    for address in &config.listen {
+        clients.extend(bind(address, "--listen")?);
+    }
+    let admin = match &config.admin_listen {
+        Some(address) => bind(address, "--admin-listen")?,
+        None => Vec::new(),
+    };
+    Ok(Listeners { clients, admin })
+}
+
+/// Says what this process was told and got; port 0 is known as a number only from here.
+fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
+    let sentinels: Vec<_> = config.sentinels.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        event = "started",
+        version = env!("CARGO_PKG_VERSION"),
+        sentinels = sentinels.join(","),
+        primary_name = config.primary_name,
+        workers = config.workers,
+        max_clients = config.max_clients,
+        descriptors = machine.descriptors,
+        "started"
+    );
+    announce_sockets("clients", &listeners.clients);
+    announce_sockets("admin", &listeners.admin);
+    let enough = config::clients_for(machine.descriptors);
+    if config.max_clients > enough {
+        tracing::warn!(
+            event = "descriptors_short",
+            max_clients = config.max_clients,
+            enough_for = enough,
+            "--max-clients is more than the descriptor limit allows; raise it (ulimit -n)"
+        );
+    }
+}
+
+fn announce_sockets(listener: &str, sockets: &[TcpListener]) {
+    for address in sockets.iter().flat_map(TcpListener::local_addr) {
+        tracing::info!(event = "listening", listener, %address, "listening");
+    }
+}
+
+async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
+    let mut signals = shutdown::Signals::install()?;
+    let stop = async move {
+        let signal = signals.requested().await;
+        tracing::info!(event = "stopping", signal, "asked to stop");
+    };
+    steadfast::run(config, listeners, stop).await
+}

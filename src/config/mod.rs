@@ -1,12 +1,123 @@
 //! Settings: what the operator asked for, validated once and passed around as plain values.
+//!
+//! Flag wins over environment wins over default. The environment and the machine's limits come in
+//! as arguments ([`load`]), so that nothing here depends on the process it runs in, password files
+//! excepted. This module opens no socket and writes no log.
 
+mod error;
+mod flags;
+mod limits;
+mod parse;
+mod platform;
 mod secret;
+#[cfg(test)]
+mod tests;
+mod validate;
 
+pub use error::Error;
+pub use flags::Command;
+pub use limits::{clients_for, raise_descriptor_limit};
 pub use secret::{Credentials, Secret};
 
+use std::ffi::OsString;
+use std::fmt;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use crate::net::HostPort;
+
+/// Looks a variable up in the environment.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// What the machine offers, for the defaults that follow it.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// Descriptors this process may open.
+    pub descriptors: u64,
+    /// Threads that can run at the same time.
+    pub parallelism: usize,
+}
+
+/// One call of the program: what to do, with which settings, and how to log.
+#[derive(Debug)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// The settings.
+    pub config: Config,
+    /// How to log.
+    pub logging: Logging,
+}
+
+/// Why there is no [`Invocation`].
+#[derive(Debug)]
+pub enum Refusal {
+    /// The command line or a twin of it cannot be read; or help or the version was asked for.
+    CommandLine(Box<clap::Error>),
+    /// The settings cannot be used.
+    Settings(Error),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine(error) => error.fmt(f),
+            Self::Settings(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Reads and validates all settings. `args` begins with the name of the program.
+///
+/// # Errors
+/// When something is wrong with them, or the operator asked for help only.
+pub fn load(args: Vec<OsString>, env: Env<'_>, machine: Machine) -> Result<Invocation, Refusal> {
+    let cli = flags::Cli::read(args, env).map_err(|error| Refusal::CommandLine(Box::new(error)))?;
+    Ok(Invocation {
+        command: cli.command.unwrap_or(Command::Run),
+        logging: Logging {
+            format: cli.process.log_format,
+            level: cli.process.log_level,
+        },
+        config: validate::config(cli, env, machine).map_err(Refusal::Settings)?,
+    })
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logging {
+    /// Shape of a line.
+    pub format: LogFormat,
+    /// Least important level still written.
+    pub level: LogLevel,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// One JSON object for each line.
+    Json,
+}
+
+/// `--log-level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What needs somebody to act.
+    Error,
+    /// What may soon.
+    Warn,
+    /// What happens in the life of the process.
+    Info,
+    /// What happens to each connection.
+    Debug,
+}
 
 /// Everything `steadfast run` needs, validated.
 #[derive(Debug, Clone)]
@@ -27,6 +138,8 @@ pub struct Config {
     pub login: Option<Credentials>,
     /// What clients must present when Steadfast logs in for them.
     pub client_password: Option<Secret>,
+    /// How clients share links.
+    pub pool: Pool,
     /// How long commands wait for a primary.
     pub hold_timeout: HoldTimeout,
     /// Bytes held for one client before its socket is read no further.
@@ -58,8 +171,29 @@ pub enum HoldTimeout {
     Fixed(Duration),
 }
 
+impl HoldTimeout {
+    /// Least and most that [`HoldTimeout::Auto`] chooses.
+    pub const AUTO: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(60));
+
+    /// What applies until Sentinel has told its down-after.
+    #[must_use]
+    pub const fn initial(self) -> Duration {
+        match self {
+            Self::Auto => Self::AUTO.0,
+            Self::Fixed(hold) => hold,
+        }
+    }
+}
+
+/// `--pool`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pool {
+    /// Each client has a link of its own for its life.
+    Session,
+}
+
 /// `--on-sentinel-loss`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnSentinelLoss {
     /// The last verified primary keeps serving while it says it is one.
     Serve,

@@ -46,3 +46,41 @@ pub struct Credentials {
     /// Its password.
     pub password: Secret,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(password: &str, presented: &str, expected: bool) {
+        assert_eq!(
+            Secret::new(password).matches(presented.as_bytes()),
+            expected,
+            "{password:?} against {presented:?}"
+        );
+    }
+
+    #[test]
+    fn only_the_whole_password_matches() {
+        check("secret", "secret", true);
+        check("secret", "Secret", false);
+        check("secret", "secre", false);
+        check("secret", "secrets", false);
+        check("secret", "", false);
+        check("s", "", false);
+        // The zeros that pad a short attempt must not count as a password made of zeros.
+        check("\0", "", false);
+        check("a\0", "a", false);
+        check("a", "a\0", false);
+        check("", "", true);
+    }
+
+    #[test]
+    fn printing_tells_nothing() {
+        let credentials = Credentials {
+            username: Some("app".to_owned()),
+            password: Secret::new("hunter2"),
+        };
+        assert!(!format!("{credentials:?}").contains("hunter2"));
+    }
+}

@@ -1,7 +1,38 @@
-//! Finds and watches the primary.
+//! Finds and watches the primary, and publishes it.
+//!
+//! ```text
+//!   seeds ---------> roster --> sentinel (polls)        \
+//!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering --> Publisher
+//!                       |       probe (node roles)      /               |         |
+//!                       +<---- learned peers <--------------------------+     election, underway,
+//!                                                                             inquiry (pure)
+//! ```
+//!
+//! Every peer has a task and time limits of its own, so one that never answers delays nobody. The
+//! main loop never waits for a peer. It never ends, whatever a Sentinel says or does not say, and
+//! it knows nothing of clients or links.
 
+pub mod connection;
+pub mod election;
+pub mod error;
+pub mod event;
+mod framing;
+mod inquiry;
+pub mod message;
+mod picture;
+mod probe;
+mod roster;
+mod seeds;
+mod sentinel;
+mod signal;
 mod status;
+mod steering;
+mod subscription;
+mod task;
+mod underway;
+mod watches;
 
+pub use framing::BadFrame;
 pub use status::{SentinelStatus, Status, StatusHandle};
 
 use std::sync::Arc;
@@ -11,12 +42,16 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::topology::{Publisher, Report};
 
-/// Runs discovery for the life of the process; never returns.
+/// Runs discovery for the life of the process; never returns. Dropping the future stops all its
+/// tasks.
 pub async fn run(
-    _config: Arc<Config>,
-    _publisher: Publisher,
-    _reports: mpsc::Receiver<Report>,
-    _status: StatusHandle,
+    config: Arc<Config>,
+    publisher: Publisher,
+    reports: mpsc::Receiver<Report>,
+    status: StatusHandle,
 ) -> std::convert::Infallible {
-    std::future::pending().await
+    task::run(config, publisher, reports, status).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use serde::Serialize;
 
 /// Discovery's picture of the world, replaced as a whole whenever it changes.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Every Sentinel known, configured or learned, and what it last said.
     pub sentinels: Vec<SentinelStatus>,
@@ -18,14 +18,20 @@ pub struct Status {
     pub subscribed: usize,
     /// No Sentinel answers: the last verified primary serves on.
     pub degraded: bool,
+    /// Addresses that Sentinels name at one epoch without a majority for any; empty if all is well.
+    pub conflict: Vec<String>,
     /// Switches of the primary since start, the first choice not counted.
     pub switches: u64,
+    /// Restarts of the primary noticed, each possibly with an empty data set.
+    pub restarts: u64,
+    /// What the control connection to the primary complains about.
+    pub primary_error: Option<String>,
     /// Why the gate is shut, in a sentence; none while it is open.
     pub waiting_for: Option<String>,
 }
 
 /// One Sentinel.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SentinelStatus {
     /// Where it listens.
     pub address: String,

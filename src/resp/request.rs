@@ -17,8 +17,8 @@ use super::framing::{Body, Length, Line, line, whole_bulk};
 use super::inline;
 use super::word::FirstWord;
 
-/// Most arguments of one command: what servers allowed up to Redis 6 (`processMultibulkBuffer`);
-/// newer ones take more, but then hold all of it in one allocation per client.
+/// Most arguments of one command: the limit of servers up to Redis 6 (`processMultibulkBuffer`).
+/// Redis 7.0 takes up to 2^31 - 1 (measured), more than any client is known to send.
 pub const ARGS_MAX: usize = 1024 * 1024;
 
 /// Longest argument: the server's default `proto-max-bulk-len`.
@@ -128,7 +128,7 @@ impl RequestScanner {
     }
 
     /// The command name, in upper case, of the frame being scanned or just ended; empty while it
-    /// is not complete, for inline lines, and for names longer than [`NAME_LEN_MAX`](super::NAME_LEN_MAX).
+    /// is not complete, for inline lines, and for names longer than [`super::NAME_LEN_MAX`].
     #[must_use]
     pub fn name(&self) -> &[u8] {
         match self.argc {

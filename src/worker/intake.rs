@@ -201,7 +201,11 @@ impl Session {
     /// Acts on every command in `buffer` of which the scanner has seen `scanned` bytes, as far as
     /// it may; what is left begins at the returned cursor's frame.
     fn work_off(self: &Rc<Self>, intake: &mut Intake, buffer: &[u8], scanned: usize) -> Cursor {
-        let mut at = Cursor { run: 0, frame: 0, scan: scanned };
+        let mut at = Cursor {
+            run: 0,
+            frame: 0,
+            scan: scanned,
+        };
         let mut commands = 0;
         let mut permit = self.permit(intake);
         if intake.is_streaming() && matches!(permit, Permit::Refuse) {
@@ -219,7 +223,11 @@ impl Session {
                 }
                 Ok(Scanned::Nothing { len }) => {
                     self.flush(buffer, &mut at, &permit);
-                    at = Cursor { run: at.scan + len, frame: at.scan + len, scan: at.scan + len };
+                    at = Cursor {
+                        run: at.scan + len,
+                        frame: at.scan + len,
+                        scan: at.scan + len,
+                    };
                 }
                 Ok(Scanned::Command { len }) => {
                     at.scan += len;
@@ -245,14 +253,27 @@ impl Session {
         self.flush(buffer, &mut at, &permit);
         self.worker.counters.commands.add(commands);
         if intake.done {
-            at = Cursor { run: buffer.len(), frame: buffer.len(), scan: buffer.len() };
+            at = Cursor {
+                run: buffer.len(),
+                frame: buffer.len(),
+                scan: buffer.len(),
+            };
         }
-        intake.set_held(&self.worker, matches!(permit, Permit::Wait) && at.scan < buffer.len());
+        intake.set_held(
+            &self.worker,
+            matches!(permit, Permit::Wait) && at.scan < buffer.len(),
+        );
         at
     }
 
     /// A multibulk command is complete: `at.frame..at.scan`, or the end of a streamed one.
-    fn command(self: &Rc<Self>, intake: &mut Intake, buffer: &[u8], at: &mut Cursor, permit: Permit) -> Permit {
+    fn command(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+    ) -> Permit {
         match std::mem::replace(&mut intake.streaming, Streaming::No) {
             Streaming::No => {}
             Streaming::ToLink => {
@@ -260,7 +281,11 @@ impl Session {
                 return permit;
             }
             Streaming::Nowhere => {
-                *at = Cursor { run: at.scan, frame: at.scan, scan: at.scan };
+                *at = Cursor {
+                    run: at.scan,
+                    frame: at.scan,
+                    scan: at.scan,
+                };
                 return permit;
             }
         }
@@ -301,7 +326,13 @@ impl Session {
     }
 
     /// The frame at hand is incomplete. If it is large, what is there of it goes on now.
-    fn stream(self: &Rc<Self>, intake: &mut Intake, buffer: &[u8], at: &mut Cursor, permit: &Permit) {
+    fn stream(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: &Permit,
+    ) {
         let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
         match (intake.streaming, permit) {
             (Streaming::No, _) if !large => return,
@@ -377,7 +408,9 @@ impl Session {
     /// Whether dials have failed for as long as a command is held.
     fn has_waited_enough(&self, intake: &Intake) -> bool {
         let hold = self.worker.topology().hold_timeout;
-        intake.waiting_since.is_some_and(|since| since.elapsed() >= hold)
+        intake
+            .waiting_since
+            .is_some_and(|since| since.elapsed() >= hold)
     }
 
     /// Answers the command at hand ourselves, after everything still due before it.

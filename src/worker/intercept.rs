@@ -30,7 +30,10 @@ impl Intake {
 
     /// Whether the command at hand cannot be streamed, because all of it has to be seen first.
     pub(super) fn must_be_whole(&self) -> bool {
-        matches!(special(self.scanner.name()), Special::Auth | Special::Hello | Special::Refused)
+        matches!(
+            special(self.scanner.name()),
+            Special::Auth | Special::Hello | Special::Refused
+        )
     }
 
     /// The slot of a command of which only the beginning is there.
@@ -51,7 +54,12 @@ impl Intake {
 
 impl Session {
     /// Acts on one whole command that is not ordinary, or cannot simply be sent.
-    pub(super) fn act(self: &Rc<Self>, intake: &mut Intake, frame: &[u8], permit: Permit) -> Permit {
+    pub(super) fn act(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        frame: &[u8],
+        permit: Permit,
+    ) -> Permit {
         let command = special(intake.scanner.name());
         match (&permit, command) {
             (_, Special::Quit) => {
@@ -68,7 +76,13 @@ impl Session {
         if intake.blocked { Permit::Wait } else { permit }
     }
 
-    fn send_special(self: &Rc<Self>, intake: &mut Intake, link: &Rc<Link>, command: Special, frame: &[u8]) {
+    fn send_special(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        link: &Rc<Link>,
+        command: Special,
+        frame: &[u8],
+    ) {
         let argc = intake.scanner.argc();
         let kind = match command {
             Special::Auth | Special::Hello if self.worker.config.login.is_some() => {
@@ -147,7 +161,11 @@ fn reply_mode(frame: &[u8], argc: usize) -> Option<ReplyMode> {
         return None;
     }
     let mode = args.next()?;
-    [(&b"ON"[..], ReplyMode::On), (b"OFF", ReplyMode::Off), (b"SKIP", ReplyMode::Skip)]
-        .into_iter()
-        .find_map(|(word, meaning)| mode.eq_ignore_ascii_case(word).then_some(meaning))
+    [
+        (&b"ON"[..], ReplyMode::On),
+        (b"OFF", ReplyMode::Off),
+        (b"SKIP", ReplyMode::Skip),
+    ]
+    .into_iter()
+    .find_map(|(word, meaning)| mode.eq_ignore_ascii_case(word).then_some(meaning))
 }

@@ -1,11 +1,11 @@
-//! A link: one upstream connection, the commands in flight on it, and the task that reads it.
+//! A link: one upstream connection and the commands in flight on it.
 //!
-//! Bytes are sent by whoever has them ([`Link::send`]); replies are paired with slots and handed
+//! Bytes are sent by whoever has them ([`Link::send`]). The link is polled by its owner's task;
+//! replies are paired with slots and handed
 //! to their sessions by `routing`. A link belongs to one generation: it neither sends nor delivers
 //! when that generation's gate is shut or its lease ran out, and it ends with it.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -40,11 +40,11 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link over a connected and, where needed, logged-in transport, for `owner` alone.
-    pub(crate) fn start(owner: &Rc<Session>, generation: u64, transport: Transport) -> Rc<Self> {
+    pub(crate) fn new(owner: &Rc<Session>, generation: u64, transport: Transport) -> Rc<Self> {
         let worker = owner.worker.clone();
         worker.counters.links.add(1);
         worker.counters.links_total.add(1);
-        let link = Rc::new(Self {
+        Rc::new(Self {
             worker,
             generation,
             transport: RefCell::new(transport),
@@ -54,31 +54,26 @@ impl Link {
             finishing: Cell::new(false),
             owner_waits: Cell::new(false),
             ended: Cell::new(false),
-        });
-        tokio::task::spawn_local(link.clone().run());
-        link
+        })
     }
 
-    async fn run(self: Rc<Self>) {
-        let fault = poll_fn(|cx| self.poll(cx)).await;
-        self.transport.borrow().close();
-        let owner = self.router.borrow_mut().release();
-        if let Some(owner) = owner
-            && !self.ended.replace(true)
-        {
+    /// Reads and writes what can be, for the task of `cx`; ready when the link is of no more use.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.task.register(cx);
+        let fault = ready!(self.poll_fault(cx));
+        if !matches!(fault, Fault::Ended) {
             tracing::debug!(event = "link_lost", %fault, generation = self.generation);
             // After the client's own half-close the server's end is the expected answer.
-            if !owner.is_half_closed() {
+            if !self.router.borrow().owner_is_half_closed() {
                 self.report(Sign::LinkLost);
             }
-            owner.close_after_flush();
+            self.end();
         }
-        self.worker.counters.links.sub(1);
+        Poll::Ready(())
     }
 
     /// Runs until the link is of no more use; says why.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Fault> {
-        self.task.register(cx);
+    fn poll_fault(&self, cx: &mut Context<'_>) -> Poll<Fault> {
         loop {
             if self.ended.get() {
                 return Poll::Ready(Fault::Ended);
@@ -139,7 +134,9 @@ impl Link {
             }
             Poll::Ready(read) => {
                 read.map_err(Fault::Io).and_then(not_at_end)?;
-                self.router.borrow_mut().pass_body(buffer, &self.worker.spare);
+                self.router
+                    .borrow_mut()
+                    .pass_body(buffer, &self.worker.spare);
                 Poll::Ready(Ok(()))
             }
         }
@@ -242,6 +239,9 @@ impl Link {
     pub(crate) fn end(&self) {
         if !self.ended.replace(true) {
             self.transport.borrow().close();
+            self.router.borrow_mut().release();
+            self.outbox.borrow_mut().clear();
+            self.worker.counters.links.sub(1);
             self.task.wake();
         }
     }

@@ -22,7 +22,12 @@ use super::slot::Kind;
 const ANSWER_MAX: usize = 1024;
 
 /// A client that has not presented the password yet: only AUTH and HELLO AUTH get it any further.
-pub(super) fn admit(session: &Rc<Session>, intake: &mut Intake, command: Special, frame: &[u8]) -> Permit {
+pub(super) fn admit(
+    session: &Rc<Session>,
+    intake: &mut Intake,
+    command: Special,
+    frame: &[u8],
+) -> Permit {
     let config = &session.worker.config;
     match command {
         Special::Auth => {
@@ -31,7 +36,10 @@ pub(super) fn admit(session: &Rc<Session>, intake: &mut Intake, command: Special
             session.deliver_local(verdict.err().unwrap_or(replies::OK));
         }
         Special::Hello => match split_hello(frame) {
-            Hello { auth: Some(presented), rest } if accepts(config, presented) => {
+            Hello {
+                auth: Some(presented),
+                rest,
+            } if accepts(config, presented) => {
                 intake.admitted = true;
                 intake.replace_by(rest);
             }
@@ -41,7 +49,11 @@ pub(super) fn admit(session: &Rc<Session>, intake: &mut Intake, command: Special
         Special::Reset => session.deliver_local(replies::RESET),
         _ => session.deliver_local(replies::NOAUTH),
     }
-    if intake.admitted { session.permit(intake) } else { Permit::Login }
+    if intake.admitted {
+        session.permit(intake)
+    } else {
+        Permit::Login
+    }
 }
 
 /// AUTH and HELLO of a client that is in already.
@@ -60,7 +72,9 @@ pub(super) fn answer_for_server(
     }
     let hello = split_hello(frame);
     match hello.auth {
-        Some(presented) if !accepts(config, presented) => session.answer(&permit, replies::WRONGPASS),
+        Some(presented) if !accepts(config, presented) => {
+            session.answer(&permit, replies::WRONGPASS)
+        }
         _ => {
             link.expect(session, Kind::Hello(false));
             link.send(&hello.rest);
@@ -83,7 +97,11 @@ pub(super) fn renew(session: &Rc<Session>, intake: &mut Intake, link: &Link) {
 ///
 /// # Errors
 /// The socket's, or `PermissionDenied` with the server's words.
-pub(super) async fn log_in(stream: &mut TcpStream, login: &Credentials, limit: Duration) -> io::Result<()> {
+pub(super) async fn log_in(
+    stream: &mut TcpStream,
+    login: &Credentials,
+    limit: Duration,
+) -> io::Result<()> {
     let exchange = async {
         stream.write_all(&auth_command(login)).await?;
         let mut answer = Vec::new();
@@ -98,12 +116,18 @@ pub(super) async fn log_in(stream: &mut TcpStream, login: &Credentials, limit: D
         let words = String::from_utf8_lossy(&answer).trim().to_owned();
         Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
     };
-    timeout(limit, exchange).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    timeout(limit, exchange)
+        .await
+        .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn auth_command(login: &Credentials) -> Vec<u8> {
     let user = login.username.as_deref().map(str::as_bytes);
-    command([Some(&b"AUTH"[..]), user, Some(login.password.expose())].into_iter().flatten())
+    command(
+        [Some(&b"AUTH"[..]), user, Some(login.password.expose())]
+            .into_iter()
+            .flatten(),
+    )
 }
 
 /// A multibulk command of `args`.
@@ -136,7 +160,10 @@ fn check_auth(config: &Config, frame: &[u8]) -> Result<(), &'static [u8]> {
 }
 
 fn accepts(config: &Config, presented: &[u8]) -> bool {
-    config.client_password.as_ref().is_none_or(|password| password.matches(presented))
+    config
+        .client_password
+        .as_ref()
+        .is_none_or(|password| password.matches(presented))
 }
 
 /// A HELLO taken apart: the password of its AUTH, and the command without it.
@@ -152,9 +179,19 @@ fn split_hello(frame: &[u8]) -> Hello<'_> {
     while at < args.len() {
         if args[at].eq_ignore_ascii_case(b"AUTH") && at + 2 < args.len() {
             let rest = args[..at].iter().chain(&args[at + 3..]).copied();
-            return Hello { auth: Some(args[at + 2]), rest: command(rest) };
+            return Hello {
+                auth: Some(args[at + 2]),
+                rest: command(rest),
+            };
         }
-        at += if args[at].eq_ignore_ascii_case(b"SETNAME") { 2 } else { 1 };
+        at += if args[at].eq_ignore_ascii_case(b"SETNAME") {
+            2
+        } else {
+            1
+        };
     }
-    Hello { auth: None, rest: frame.to_vec() }
+    Hello {
+        auth: None,
+        rest: frame.to_vec(),
+    }
 }

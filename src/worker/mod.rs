@@ -75,14 +75,23 @@ pub struct Parts {
 /// # Errors
 /// When the thread or its runtime cannot be made.
 pub fn spawn(index: usize, parts: Parts) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     std::thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || runtime.block_on(LocalSet::new().run_until(run(parts))))
 }
 
 async fn run(parts: Parts) {
-    let Parts { config, view, counters, reports, clients, stop } = parts;
+    let Parts {
+        config,
+        view,
+        counters,
+        reports,
+        clients,
+        stop,
+    } = parts;
     let worker = Rc::new(Worker {
         config,
         counters,
@@ -153,7 +162,11 @@ impl Worker {
             Route::Attached(link) => link.generation != new.generation || new.is_superseded(),
             Route::None | Route::Connecting => false,
         };
-        let cut: Vec<_> = self.all().into_iter().filter(|session| outdated(session)).collect();
+        let cut: Vec<_> = self
+            .all()
+            .into_iter()
+            .filter(|session| outdated(session))
+            .collect();
         for session in &cut {
             session.cut();
         }
@@ -162,7 +175,11 @@ impl Worker {
     }
 
     fn all(&self) -> Vec<Rc<Session>> {
-        self.sessions.borrow().iter().map(|(_, session)| session.clone()).collect()
+        self.sessions
+            .borrow()
+            .iter()
+            .map(|(_, session)| session.clone())
+            .collect()
     }
 
     fn wake_all(&self) {
@@ -180,7 +197,9 @@ impl Worker {
         let deadline = Instant::now() + STOP_GRACE;
         while Instant::now() < deadline {
             let all = self.all();
-            all.iter().filter(|session| session.is_at_rest()).for_each(|session| session.cut());
+            all.iter()
+                .filter(|session| session.is_at_rest())
+                .for_each(|session| session.cut());
             if all.is_empty() {
                 return;
             }

@@ -19,9 +19,13 @@ pub(crate) const BULK_LEN: usize = 1024 * 1024;
 /// Spare buffers a worker keeps for the next large body.
 const SPARE_MAX: usize = 4;
 
-/// Bytes waiting for a socket.
+/// Bytes waiting for a socket. Most sockets take everything at once, so an empty outbox is but a
+/// pointer.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Outbox(Option<Box<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
     chunks: VecDeque<BytesMut>,
     len: usize,
 }
@@ -29,27 +33,29 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Bytes waiting.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.0.as_ref().map_or(0, |queue| queue.len)
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Queues a copy of `bytes`.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.len += bytes.len();
-        match self.chunks.back_mut() {
+        let queue = self.0.get_or_insert_default();
+        queue.len += bytes.len();
+        match queue.chunks.back_mut() {
             Some(last) if last.capacity() < BULK_LEN / 2 => last.extend_from_slice(bytes),
-            _ => self.chunks.push_back(BytesMut::from(bytes)),
+            _ => queue.chunks.push_back(BytesMut::from(bytes)),
         }
     }
 
     /// Queues the rest of a large body without copying it.
     pub(crate) fn push_buffer(&mut self, buffer: BytesMut) {
-        self.len += buffer.len();
-        self.chunks.push_back(buffer);
+        let queue = self.0.get_or_insert_default();
+        queue.len += buffer.len();
+        queue.chunks.push_back(buffer);
     }
 
     /// Writes what the socket takes now. A buffer that is done goes back to `spare`; an empty
@@ -58,15 +64,18 @@ impl Outbox {
     /// # Errors
     /// The socket's.
     pub(crate) fn flush(&mut self, transport: &Transport, spare: &Spare) -> io::Result<()> {
-        while let Some(chunk) = self.chunks.front_mut() {
+        let Some(queue) = &mut self.0 else {
+            return Ok(());
+        };
+        while let Some(chunk) = queue.chunks.front_mut() {
             let written = transport.try_write(chunk)?;
             if written == 0 {
                 return Ok(());
             }
-            self.len -= written;
+            queue.len -= written;
             chunk.advance(written);
             if chunk.is_empty()
-                && let Some(done) = self.chunks.pop_front()
+                && let Some(done) = queue.chunks.pop_front()
             {
                 spare.put(done);
             }
@@ -77,7 +86,7 @@ impl Outbox {
 
     /// Forgets everything that waits.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::net::{self, HostPort, Transport};
+use crate::config::Config;
+use crate::net::{self, Transport};
 use crate::topology::{Sign, Topology};
 
 use super::link::Link;
@@ -26,18 +27,30 @@ pub(super) fn connect(session: &Rc<Session>) {
 }
 
 async fn find_link(session: Rc<Session>) {
-    let worker = session.worker.clone();
+    // The semaphore is never closed.
+    let _turn = session.worker.dials.acquire().await;
+    // A dial's state is large; those who wait for their turn do without.
+    Box::pin(dial_for(&session)).await;
+}
+
+async fn dial_for(session: &Rc<Session>) {
+    let worker = &session.worker;
     let topology = worker.topology();
     let found = tokio::select! {
         biased;
         () = topology.superseded() => return session.detach(),
-        found = establish(&session, &topology) => found,
+        found = establish(&worker.config, &topology) => found,
     };
     match found {
         Ok(transport) if worker.generation() == topology.generation => {
-            let verified = topology.primary.as_ref().is_some_and(|primary| primary.role_verified);
-            session.role_pending.set(!verified && worker.config.login.is_none());
-            session.attach(Link::start(&session, topology.generation, transport));
+            let verified = topology
+                .primary
+                .as_ref()
+                .is_some_and(|primary| primary.role_verified);
+            session
+                .role_pending
+                .set(!verified && worker.config.login.is_none());
+            session.attach(Link::new(session, topology.generation, transport));
         }
         Ok(_) => session.detach(),
         Err(error) => {
@@ -49,14 +62,11 @@ async fn find_link(session: Rc<Session>) {
     }
 }
 
-async fn establish(session: &Session, topology: &Topology) -> io::Result<Transport> {
-    let config = &session.worker.config;
-    let address: &HostPort = match &topology.primary {
-        Some(primary) => &primary.address,
-        None => return Err(io::ErrorKind::NotConnected.into()),
+async fn establish(config: &Config, topology: &Topology) -> io::Result<Transport> {
+    let Some(primary) = &topology.primary else {
+        return Err(io::ErrorKind::NotConnected.into());
     };
-    // The semaphore is never closed.
-    let _turn = session.worker.dials.acquire().await;
+    let address = &primary.address;
     let mut stream = net::dial(address, config.connect_timeout).await?;
     if let Some(credentials) = &config.login {
         login::log_in(&mut stream, credentials, config.connect_timeout).await.inspect_err(|error| {

@@ -4,7 +4,6 @@
 //! whose meaning depends on its content (a confirmation of SUBSCRIBE, the answer to HELLO, what a
 //! subscriber or a monitor receives) is gathered until it can be told (`verdict`).
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -17,12 +16,10 @@ use crate::resp::{ReplyError, ReplyScanner};
 use super::link::Link;
 use super::outbox::Spare;
 use super::session::Session;
-use super::slot::{Kind, Slot};
+use super::slot::{Kind, Slot, Slots};
 
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
-/// Slots kept allocated when a link falls idle.
-const SLOTS_KEPT: usize = 8;
 
 /// Why a link is of no more use.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ enum Mode {
 #[derive(Debug)]
 pub(crate) struct Router {
     pub(super) owner: Option<Rc<Session>>,
-    pub(super) slots: VecDeque<Slot>,
+    pub(super) slots: Slots,
     pub(super) replies: ReplyScanner,
     mode: Mode,
     gathered: Vec<u8>,
@@ -90,7 +87,7 @@ impl Router {
     pub(super) fn new(owner: Rc<Session>) -> Self {
         Self {
             owner: Some(owner),
-            slots: VecDeque::new(),
+            slots: Slots::default(),
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
@@ -98,9 +95,9 @@ impl Router {
     }
 
     /// Lets go of all sessions.
-    pub(super) fn release(&mut self) -> Option<Rc<Session>> {
+    pub(super) fn release(&mut self) {
         self.slots.clear();
-        self.owner.take()
+        self.owner = None;
     }
 
     /// Notes a command as in flight.
@@ -108,16 +105,7 @@ impl Router {
         if kind == Kind::Monitor && self.slots.is_empty() && skips_monitor(owner) {
             return;
         }
-        if kind == Kind::Plain
-            && let Some(last) = self.slots.back_mut()
-            && last.kind == Kind::Plain
-            && Rc::ptr_eq(&last.owner, owner)
-            && last.count < u32::MAX
-        {
-            last.count += 1;
-            return;
-        }
-        self.slots.push_back(Slot { owner: owner.clone(), kind, count: 1 });
+        self.slots.push(owner, kind);
     }
 
     /// Distinct runs of commands in flight.
@@ -139,7 +127,9 @@ impl Router {
         let skipped = self.replies.skip_body(buffer.len());
         debug_assert!(skipped, "no more was read than the body has");
         match (self.mode, &self.owner) {
-            (Mode::Passing(Verdict { deliver: true, .. }), Some(owner)) => owner.deliver_buffer(buffer),
+            (Mode::Passing(Verdict { deliver: true, .. }), Some(owner)) => {
+                owner.deliver_buffer(buffer)
+            }
             _ => spare.put(buffer),
         }
     }
@@ -174,11 +164,14 @@ impl Router {
     /// The common case is told by one byte: an ordinary reply to an ordinary command.
     fn begin(&mut self, first: u8) -> Mode {
         match self.slots.front() {
-            Some(Slot { owner, kind: Kind::Plain | Kind::Blocking, .. })
-                if first != b'>' && owner.state.borrow().is_plain() =>
-            {
-                Mode::Passing(Verdict { deliver: true, reply: true })
-            }
+            Some(Slot {
+                owner,
+                kind: Kind::Plain | Kind::Blocking,
+                ..
+            }) if first != b'>' && owner.state.borrow().is_plain() => Mode::Passing(Verdict {
+                deliver: true,
+                reply: true,
+            }),
             _ => Mode::Gathering,
         }
     }
@@ -204,7 +197,11 @@ impl Router {
             self.gathered.extend_from_slice(&chunk[piece.clone()]);
         }
         let gathered = std::mem::take(&mut self.gathered);
-        let frame = if here { &chunk[piece.clone()] } else { &gathered };
+        let frame = if here {
+            &chunk[piece.clone()]
+        } else {
+            &gathered
+        };
         match self.verdict(frame, whole, link)? {
             Some(verdict) => {
                 self.mode = Mode::Passing(verdict);
@@ -223,23 +220,10 @@ impl Router {
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
         if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
-            self.pop();
+            self.slots.pop();
         }
         self.mode = Mode::Start;
         self.settle(chunk, run);
-    }
-
-    /// One command has its reply.
-    pub(super) fn pop(&mut self) {
-        if let Some(head) = self.slots.front_mut() {
-            head.count -= 1;
-            if head.count == 0 {
-                self.slots.pop_front();
-            }
-        }
-        if self.slots.is_empty() && self.slots.capacity() > SLOTS_KEPT {
-            self.slots.shrink_to(SLOTS_KEPT);
-        }
     }
 
     /// Carries out what is due now and needs no reply: our own answers, and ends.
@@ -257,7 +241,7 @@ impl Router {
                 Kind::Monitor if skips_monitor(owner) => {}
                 _ => return,
             }
-            self.pop();
+            self.slots.pop();
         }
     }
 
@@ -274,11 +258,15 @@ impl Router {
     }
 
     pub(super) fn owner_is_congested(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is_congested())
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.is_congested())
     }
 
     pub(super) fn owner_is_half_closed(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| owner.is_half_closed())
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| owner.is_half_closed())
     }
 
     pub(super) fn wake_owner(&self) {

@@ -1,7 +1,7 @@
 //! A session: one client connection and what serves it.
 //!
-//! The session's task reads the client and passes commands to its link (`intake`); replies are
-//! written to the client's socket by the link's task through [`Session::deliver`], and only what
+//! The session's task reads the client, passes commands to its link (`intake`), and gives the link
+//! its turns; replies are written to the client's socket through [`Session::deliver`], and only what
 //! the socket does not take at once waits in the outbox. A session never owns an upstream socket:
 //! it asks the pool for a link when the client's first byte has come.
 //!
@@ -122,6 +122,7 @@ impl Session {
             if self.client_gone.get() && self.phase.get() == Phase::Open {
                 self.end_of_input();
             }
+            self.poll_link(cx);
             self.poll_flush(cx);
             if self.has_ended() {
                 return Poll::Ready(());
@@ -145,6 +146,20 @@ impl Session {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => self.lose_client(),
             }
+        }
+    }
+
+    /// Gives the link its turn. When it is lost, the session ends with what is written so far.
+    fn poll_link(&self, cx: &mut Context<'_>) {
+        if matches!(self.phase.get(), Phase::Closing | Phase::Ended) {
+            return;
+        }
+        let link = match &*self.route.borrow() {
+            Route::Attached(link) => link.clone(),
+            Route::None | Route::Connecting => return,
+        };
+        if link.poll(cx).is_ready() {
+            self.close_after_flush();
         }
     }
 
@@ -314,7 +329,11 @@ impl Session {
         let mut outbox = self.outbox.borrow_mut();
         outbox.push_buffer(buffer);
         // The task tries the socket at once only if it runs next; here the buffer is still warm.
-        if outbox.flush(&self.transport.borrow(), &self.worker.spare).is_err() || !outbox.is_empty() {
+        if outbox
+            .flush(&self.transport.borrow(), &self.worker.spare)
+            .is_err()
+            || !outbox.is_empty()
+        {
             self.task.wake();
         }
     }

@@ -3,6 +3,7 @@
 //! Runs of ordinary commands of one session share a slot: a pipeline of a thousand GETs is one
 //! entry with a count.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use crate::resp::Channels;
@@ -62,4 +63,71 @@ pub(crate) enum ReplyMode {
     Off,
     /// The next reply is left out.
     Skip,
+}
+
+/// The slots of one link, oldest first. The first one needs no memory of its own: an idle link
+/// keeps none, and a client that waits for each reply never needs a second.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    first: Option<Slot>,
+    rest: VecDeque<Slot>,
+}
+
+impl Slots {
+    /// Notes one more command of `owner` as in flight.
+    pub(crate) fn push(&mut self, owner: &Rc<Session>, kind: Kind) {
+        let last = self.rest.back_mut().or(self.first.as_mut());
+        if let Some(last) = last
+            && last.kind == Kind::Plain
+            && kind == Kind::Plain
+            && Rc::ptr_eq(&last.owner, owner)
+            && last.count < u32::MAX
+        {
+            last.count += 1;
+            return;
+        }
+        let slot = Slot {
+            owner: owner.clone(),
+            kind,
+            count: 1,
+        };
+        if self.first.is_none() {
+            self.first = Some(slot);
+        } else {
+            self.rest.push_back(slot);
+        }
+    }
+
+    /// The oldest.
+    pub(crate) fn front(&self) -> Option<&Slot> {
+        self.first.as_ref()
+    }
+
+    /// The oldest.
+    pub(crate) fn front_mut(&mut self) -> Option<&mut Slot> {
+        self.first.as_mut()
+    }
+
+    /// One command of the oldest slot is done.
+    pub(crate) fn pop(&mut self) {
+        let Some(first) = &mut self.first else { return };
+        first.count -= 1;
+        if first.count > 0 {
+            return;
+        }
+        self.first = self.rest.pop_front();
+        if self.first.is_none() {
+            self.rest = VecDeque::new();
+        }
+    }
+
+    /// Distinct runs of commands in flight.
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
 }

@@ -1,14 +1,17 @@
 //! What a frame means when that depends on its content: pairs pub/sub confirmations, tells pushes
 //! and monitor lines from replies, and learns the client's connection state from answers.
 
-use crate::resp::{Peek, Channels, first_word};
+use crate::resp::{Channels, Peek, first_word};
 use crate::topology::Sign;
 
 use super::link::Link;
 use super::routing::{Fault, Router, Verdict};
 use super::slot::{Kind, ReplyMode};
 
-const PUSH: Verdict = Verdict { deliver: true, reply: false };
+const PUSH: Verdict = Verdict {
+    deliver: true,
+    reply: false,
+};
 const OK: &[u8] = b"+OK\r\n";
 
 /// A pub/sub word, as the server's pubsub.c writes them.
@@ -36,7 +39,12 @@ fn word(text: &[u8]) -> Option<Word> {
 impl Router {
     /// What becomes of `frame` (`whole`, or only its beginning so far); `None` when more of it is
     /// needed.
-    pub(super) fn verdict(&mut self, frame: &[u8], whole: bool, link: &Link) -> Result<Option<Verdict>, Fault> {
+    pub(super) fn verdict(
+        &mut self,
+        frame: &[u8],
+        whole: bool,
+        link: &Link,
+    ) -> Result<Option<Verdict>, Fault> {
         match self.replies.kind() {
             0 => Ok(None),
             b'>' => Ok(self.push(frame, whole)),
@@ -52,7 +60,9 @@ impl Router {
 
     /// In RESP2 confirmations and messages are arrays like any other.
     fn expects_pubsub_arrays(&self) -> bool {
-        let Some(owner) = &self.owner else { return false };
+        let Some(owner) = &self.owner else {
+            return false;
+        };
         let state = owner.state.borrow();
         let confirming = self
             .slots
@@ -63,7 +73,10 @@ impl Router {
 
     /// A monitor's line starts with the time; no reply to a command starts so.
     fn is_monitor_line(&self, frame: &[u8]) -> bool {
-        let monitor = self.owner.as_ref().is_some_and(|owner| owner.state.borrow().monitor);
+        let monitor = self
+            .owner
+            .as_ref()
+            .is_some_and(|owner| owner.state.borrow().monitor);
         monitor && frame.get(1).is_some_and(u8::is_ascii_digit)
     }
 
@@ -81,14 +94,18 @@ impl Router {
         };
         match word {
             Some(Word::Subscribed(_) | Word::Unsubscribed(_)) if !whole => None,
-            Some(Word::Subscribed(kind) | Word::Unsubscribed(kind)) => Some(self.confirm(frame, kind)),
+            Some(Word::Subscribed(kind) | Word::Unsubscribed(kind)) => {
+                Some(self.confirm(frame, kind))
+            }
             _ => Some(PUSH),
         }
     }
 
     /// A confirmation: the state it tells of, and whether its command has them all now.
     fn confirm(&mut self, frame: &[u8], kind: Channels) -> Verdict {
-        let Some(owner) = self.owner.clone() else { return PUSH };
+        let Some(owner) = self.owner.clone() else {
+            return PUSH;
+        };
         let mut state = owner.state.borrow_mut();
         let before = state.subscribed(kind);
         if let Some(stated) = stated_count(frame) {
@@ -107,12 +124,17 @@ impl Router {
             // Confirmations are sent whatever CLIENT REPLY says, but a SKIP ends with them.
             state.take_mute();
         }
-        Verdict { deliver: true, reply: done }
+        Verdict {
+            deliver: true,
+            reply: done,
+        }
     }
 
     /// The reply to the oldest command.
     fn reply(&mut self, frame: &[u8], whole: bool, link: &Link) -> Result<Option<Verdict>, Fault> {
-        let Some(head) = self.slots.front() else { return Err(Fault::Unasked) };
+        let Some(head) = self.slots.front() else {
+            return Err(Fault::Unasked);
+        };
         let needs_whole = !matches!(head.kind, Kind::Plain | Kind::Blocking | Kind::Hello(false));
         if needs_whole && !whole {
             return Ok(None);
@@ -125,13 +147,19 @@ impl Router {
                 let by_role = *by_role;
                 drop(state);
                 self.check_role(frame, by_role, link)?;
-                return Ok(Some(Verdict { deliver: false, reply: true }));
+                return Ok(Some(Verdict {
+                    deliver: false,
+                    reply: true,
+                }));
             }
             Kind::Login => {
                 drop(state);
                 owner.unblock();
                 return if succeeded {
-                    Ok(Some(Verdict { deliver: false, reply: true }))
+                    Ok(Some(Verdict {
+                        deliver: false,
+                        reply: true,
+                    }))
                 } else {
                     Err(Fault::Rejected)
                 };
@@ -165,13 +193,18 @@ impl Router {
             }
         };
         self.after_login(succeeded, link);
-        Ok(Some(Verdict { deliver, reply: true }))
+        Ok(Some(Verdict {
+            deliver,
+            reply: true,
+        }))
     }
 
     /// A login changes what we may ask: on a node whose role discovery could not verify, the link
     /// asks itself now, before anything else is sent on it.
     fn after_login(&mut self, succeeded: bool, link: &Link) {
-        let Some(head) = self.slots.front() else { return };
+        let Some(head) = self.slots.front() else {
+            return;
+        };
         if !matches!(head.kind, Kind::Auth | Kind::Hello(true)) {
             return;
         }
@@ -187,7 +220,9 @@ impl Router {
     /// Only a node that says it is a primary gets commands; one that will not say is believed to
     /// be what Sentinel calls it.
     fn check_role(&mut self, frame: &[u8], by_role: bool, link: &Link) -> Result<(), Fault> {
-        let Some(owner) = self.owner.clone() else { return Ok(()) };
+        let Some(owner) = self.owner.clone() else {
+            return Ok(());
+        };
         let says = |role: &[u8]| frame.windows(role.len()).any(|window| window == role);
         match frame.first() {
             Some(b'-') if by_role => {

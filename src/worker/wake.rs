@@ -11,7 +11,10 @@ impl WakeSlot {
     /// Remembers the task of this poll.
     pub(crate) fn register(&self, cx: &Context<'_>) {
         let mut slot = self.0.borrow_mut();
-        if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if !slot
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
             *slot = Some(cx.waker().clone());
         }
     }

@@ -61,7 +61,8 @@ impl Client {
         let deadline = Instant::now() + limit;
         loop {
             if let Some((value, used)) = Value::parse(&self.buffer)? {
-                self.raw = self.buffer.drain(..used).collect();
+                let rest = self.buffer.split_off(used);
+                self.raw = std::mem::replace(&mut self.buffer, rest);
                 return Ok(value);
             }
             self.fill(deadline)?;
@@ -86,6 +87,16 @@ impl Client {
         self.reply()
     }
 
+    /// Which node serves this connection, by the port it was configured with.
+    #[track_caller]
+    pub(crate) fn node_port(&mut self) -> u16 {
+        let reply = self.call(&["CONFIG", "GET", "port"]);
+        reply
+            .at(1)
+            .parse()
+            .unwrap_or_else(|_| panic!("no port in {reply:?}"))
+    }
+
     /// Waits until the other side closes and says when; `None` when `limit` passes or a reply
     /// comes first.
     pub(crate) fn closed_within(&mut self, limit: Duration) -> Option<Instant> {
@@ -103,11 +114,6 @@ impl Client {
     /// Closes with a reset instead of an orderly end.
     pub(crate) fn reset(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-    }
-
-    /// Our own end of the connection.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.stream.local_addr().unwrap()
     }
 
     fn fill(&mut self, deadline: Instant) -> io::Result<()> {

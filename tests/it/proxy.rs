@@ -21,6 +21,8 @@ use crate::client::Client;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
 /// How long it may take to find the primary of a healthy bed.
 const READY_LIMIT: Duration = Duration::from_secs(10);
+/// How long it may take to listen.
+const LISTEN_LIMIT: Duration = Duration::from_secs(3);
 /// Log lines kept.
 const MAX_LOG_LINES: usize = 2000;
 
@@ -145,7 +147,7 @@ impl Proxy {
             admin: unset,
         };
         let listening = |proxy: &Self, listener: &str| {
-            eventually(READY_LIMIT, "the proxy says where it listens", || {
+            eventually(LISTEN_LIMIT, "the proxy says where it listens", || {
                 assert!(
                     proxy.process.exited().is_none(),
                     "the proxy ended at its start"
@@ -287,7 +289,7 @@ impl Proxy {
         self.log()
             .iter()
             .filter_map(|line| serde_json::from_str::<Json>(line).ok())
-            .map(|line| line["fields"].clone())
+            .map(fields_of)
             .filter(|fields| fields["event"] == event)
             .collect()
     }
@@ -341,6 +343,15 @@ pub(crate) fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, Stri
         .ok_or(io::ErrorKind::UnexpectedEof)?;
     let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     Ok((code.ok_or(io::ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// The fields of a log line, whether they have a level of their own or not.
+fn fields_of(line: Json) -> Json {
+    if line["fields"].is_object() {
+        line["fields"].clone()
+    } else {
+        line
+    }
 }
 
 fn collect(stderr: ChildStderr, log: Arc<Mutex<VecDeque<String>>>) {

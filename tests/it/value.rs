@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(&value, expected);
         assert_eq!(used, input.len());
         for cut in 0..input.len() {
-            let part = Value::parse(input[..cut].as_bytes()).unwrap();
+            let part = Value::parse(&input.as_bytes()[..cut]).unwrap();
             assert_eq!(part, None, "{cut} bytes of {input:?} are no reply");
         }
     }

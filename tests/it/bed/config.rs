@@ -4,6 +4,7 @@
 //! complete within a tick or two instead of after two rounds of hello messages.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::Bed;
@@ -23,6 +24,15 @@ pub(crate) struct Builder {
     pub(super) sentinel_lines: Vec<String>,
     pub(super) hosts: Option<PathBuf>,
     pub(super) primary_host: Option<String>,
+    pub(super) island: Option<Island>,
+}
+
+/// Where the first primary lives when it does not live with the others.
+#[derive(Clone)]
+pub(super) struct Island {
+    pub(super) namespace: String,
+    pub(super) inside: Ipv4Addr,
+    pub(super) outside: Ipv4Addr,
 }
 
 impl Builder {
@@ -40,6 +50,7 @@ impl Builder {
             sentinel_lines: Vec::new(),
             hosts: None,
             primary_host: None,
+            island: None,
         }
     }
 
@@ -116,6 +127,38 @@ impl Builder {
         self
     }
 
+    /// The first primary runs in the network namespace `namespace` at `inside`, all others at
+    /// `outside`; needs root.
+    pub(crate) fn island(mut self, namespace: &str, inside: Ipv4Addr, outside: Ipv4Addr) -> Self {
+        self.island = Some(Island {
+            namespace: namespace.into(),
+            inside,
+            outside,
+        });
+        self
+    }
+
+    /// The address of server `index`, or of any Sentinel.
+    pub(super) fn ip_of(&self, server: Option<usize>) -> Ipv4Addr {
+        match &self.island {
+            Some(island) if server == Some(0) => island.inside,
+            Some(island) => island.outside,
+            None => Ipv4Addr::LOCALHOST,
+        }
+    }
+
+    /// The network namespace of server `index`, when it is not ours.
+    pub(super) fn namespace_of(&self, server: Option<usize>) -> Option<String> {
+        let island = self.island.as_ref().filter(|_| server == Some(0));
+        island.map(|island| island.namespace.clone())
+    }
+
+    /// How the first primary is spoken of.
+    fn primary_host(&self) -> String {
+        let ip = || self.ip_of(Some(0)).to_string();
+        self.primary_host.clone().unwrap_or_else(ip)
+    }
+
     /// Builds it and waits until it is whole. Another process may take a chosen port first, so
     /// there is more than one try.
     #[track_caller]
@@ -125,16 +168,16 @@ impl Builder {
 
     pub(super) fn server_config(&self, index: usize, ports: &[u16]) -> String {
         let mut text = format!(
-            "port {}\nbind 127.0.0.1\nsave \"\"\nrepl-diskless-sync-delay 0\n\
+            "port {}\nbind {}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync-delay 0\n\
              enable-debug-command yes\nloglevel notice\n",
-            ports[index]
+            ports[index],
+            self.ip_of(Some(index))
         );
         if let Some(password) = &self.password {
             let _ = writeln!(text, "requirepass {password}\nmasterauth {password}");
         }
         if index > 0 {
-            let host = self.primary_host.as_deref().unwrap_or("127.0.0.1");
-            let _ = writeln!(text, "replicaof {host} {}", ports[0]);
+            let _ = writeln!(text, "replicaof {} {}", self.primary_host(), ports[0]);
         }
         for (only, line) in &self.server_lines {
             if only.is_none_or(|only| only == index) {
@@ -147,11 +190,12 @@ impl Builder {
     pub(super) fn sentinel_config(&self, index: usize, servers: &[u16], own: &[u16]) -> String {
         let name = &self.name;
         let quorum = self.quorum.unwrap_or(self.sentinels / 2 + 1);
-        let mut text = format!("port {}\nbind 127.0.0.1\n", own[index]);
+        let ip = self.ip_of(None);
+        let mut text = format!("port {}\nbind {ip}\n", own[index]);
         if self.primary_host.is_some() {
             text.push_str("sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n");
         }
-        let host = self.primary_host.as_deref().unwrap_or("127.0.0.1");
+        let host = self.primary_host();
         let _ = write!(
             text,
             "sentinel myid {}\nsentinel monitor {name} {host} {} {quorum}\n\
@@ -171,11 +215,11 @@ impl Builder {
             );
         }
         for port in &servers[1..] {
-            let _ = writeln!(text, "sentinel known-replica {name} 127.0.0.1 {port}");
+            let _ = writeln!(text, "sentinel known-replica {name} {ip} {port}");
         }
         for port in own.iter().filter(|port| **port != own[index]) {
             let id = run_id(*port);
-            let _ = writeln!(text, "sentinel known-sentinel {name} 127.0.0.1 {port} {id}");
+            let _ = writeln!(text, "sentinel known-sentinel {name} {ip} {port} {id}");
         }
         for line in &self.sentinel_lines {
             let _ = writeln!(text, "{line}");

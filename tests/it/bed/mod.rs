@@ -85,7 +85,7 @@ impl Bed {
         let binary = server_binary();
         let servers: Vec<_> = (0..=wish.replicas).map(|_| free_port()).collect();
         let sentinels: Vec<_> = (0..wish.sentinels).map(|_| free_port()).collect();
-        let node = |kind, port: u16, text: String, password: &Option<String>| {
+        let node = |server: Option<usize>, port: u16, text: String, password: &Option<String>| {
             let home = dir.path().join(port.to_string());
             fs::create_dir(&home)?;
             fs::write(home.join("node.conf"), text)?;
@@ -93,22 +93,24 @@ impl Bed {
                 .clone()
                 .map(|password| ("default".into(), password));
             io::Result::Ok(Node {
-                kind,
+                kind: server.map_or(Kind::Sentinel, |_| Kind::Server),
+                ip: wish.ip_of(server),
                 port,
                 binary: binary.clone(),
                 dir: home,
                 login,
                 hosts: wish.hosts.clone(),
+                namespace: wish.namespace_of(server),
                 process: Mutex::new(None),
             })
         };
         let server = |i: usize| {
             let text = wish.server_config(i, &servers);
-            node(Kind::Server, servers[i], text, &wish.password)
+            node(Some(i), servers[i], text, &wish.password)
         };
         let sentinel = |i: usize| {
             let text = wish.sentinel_config(i, &servers, &sentinels);
-            node(Kind::Sentinel, sentinels[i], text, &wish.sentinel_password)
+            node(None, sentinels[i], text, &wish.sentinel_password)
         };
         Ok(Self {
             servers: (0..servers.len()).map(server).collect::<Result<_, _>>()?,
@@ -186,11 +188,6 @@ impl Bed {
     /// Server `index`; 0 was the first primary.
     pub(crate) fn server(&self, index: usize) -> &Node {
         &self.servers[index]
-    }
-
-    /// All servers.
-    pub(crate) fn servers(&self) -> &[Node] {
-        &self.servers
     }
 
     /// Sentinel `index`.

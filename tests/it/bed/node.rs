@@ -30,6 +30,7 @@ pub(crate) enum Kind {
 /// A node that can be killed, frozen, thawed and started again.
 pub(crate) struct Node {
     pub(super) kind: Kind,
+    pub(super) ip: Ipv4Addr,
     pub(super) port: u16,
     pub(super) binary: PathBuf,
     /// Its directory: `node.conf`, `node.log` and its data.
@@ -38,13 +39,15 @@ pub(crate) struct Node {
     pub(super) login: Option<(String, String)>,
     /// A file to be seen as `/etc/hosts`, in a mount namespace of its own.
     pub(super) hosts: Option<PathBuf>,
+    /// The network namespace it runs in, when that is not ours.
+    pub(super) namespace: Option<String>,
     pub(super) process: Mutex<Option<Process>>,
 }
 
 impl Node {
     /// Where it listens.
     pub(crate) fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.ip, self.port).into()
     }
 
     /// Its port.
@@ -58,10 +61,7 @@ impl Node {
             .create(true)
             .append(true)
             .open(self.dir.join("node.log"))?;
-        let mut command = match &self.hosts {
-            Some(hosts) => with_hosts(hosts, &self.binary),
-            None => Command::new(&self.binary),
-        };
+        let mut command = self.program();
         command.arg(self.dir.join("node.conf"));
         if self.kind == Kind::Sentinel {
             command.arg("--sentinel");
@@ -73,6 +73,18 @@ impl Node {
             .stderr(log);
         *self.process() = Some(Process::spawn(&mut command)?);
         Ok(())
+    }
+
+    fn program(&self) -> Command {
+        match (&self.hosts, &self.namespace) {
+            (Some(hosts), _) => with_hosts(hosts, &self.binary),
+            (None, Some(namespace)) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(&self.binary);
+                command
+            }
+            (None, None) => Command::new(&self.binary),
+        }
     }
 
     /// Waits until it answers anything at all; an error when it has ended instead.

@@ -196,7 +196,7 @@ impl Source {
         client.send(&["SENTINEL", "MASTER", name])?;
         client.send(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name])?;
         client.send(&["SENTINEL", "MASTER", name])?;
-        let mut epoch = |client: &mut Client| {
+        let epoch = |client: &mut Client| {
             let fields = client.reply_within(Duration::from_secs(1))?.fields();
             Ok::<_, std::io::Error>(fields.get("config-epoch").cloned().unwrap_or_default())
         };

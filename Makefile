@@ -1,0 +1,68 @@
+# One name for each thing one does here; `make` alone lists them.
+
+CARGO ?= cargo
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+FUZZ_TIME ?= 60
+IMAGE ?= steadfast:dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build static test test-rust test-clients soak lint fuzz image clean
+
+help: ## this list
+	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
+	@sed -n 's/^\([a-z-]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: ## watch a crash and a planned failover under load; STAY=1 keeps it up
+	@tests/setup.sh server
+	@$(CARGO) build --quiet --release --locked --bin steadfast --example failover_demo
+	@target/release/examples/failover_demo $(if $(filter-out 0,$(STAY)),--stay)
+
+build: ## the release binary, target/release/steadfast
+	$(CARGO) build --release --locked --bin steadfast
+
+static: ## a static binary that runs in an empty image, dist/steadfast
+	RUSTFLAGS='-C target-feature=+crt-static' \
+		$(CARGO) build --release --locked --bin steadfast --target $(HOST)
+	@mkdir -p dist
+	cp target/$(HOST)/release/steadfast dist/steadfast
+
+test: test-rust test-clients ## everything: Rust tests on real servers, then real clients
+
+test-rust: ## the Rust tests alone
+	@tests/setup.sh server
+	$(CARGO) test --locked
+
+test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
+	@tests/setup.sh server
+	@tests/setup.sh clients
+	@tests/clients/run.sh
+
+soak: ## the long failover tests; figures in results/, resumed where they ended
+	@tests/setup.sh server
+	@mkdir -p results
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm::
+
+lint: ## formatting, clippy, documentation, licences and sources of dependencies
+	@tests/setup.sh lint
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+	@$(CARGO) fetch --locked --quiet # for every platform, which a build does not need
+	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
+
+fuzz: ## each fuzz target for FUZZ_TIME seconds (needs a nightly compiler)
+	@tests/setup.sh fuzz
+	@export PATH="$(CURDIR)/target/tools/bin:$$PATH"; \
+	for target in $$(cargo-fuzz fuzz list --fuzz-dir tests/fuzz); do \
+		mkdir -p target/fuzz-corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target \
+			target/fuzz-corpus/$$target tests/fuzz/corpus/$$target \
+			-- -max_total_time=$(FUZZ_TIME) || exit 1; \
+	done
+
+image: ## the container image, built from source (needs docker)
+	docker build --target release --tag $(IMAGE) .
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -rf dist results

@@ -1,0 +1,89 @@
+//! Why settings are refused. Each text says what to do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Settings that are each well formed but cannot be used.
+#[derive(Debug)]
+pub enum Error {
+    /// A platform's variable does not hold what its name promises.
+    Environment {
+        /// The variable.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A password file cannot be read.
+    PasswordFile {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        error: io::Error,
+    },
+    /// A password file is not usable as a password.
+    PasswordFileContent {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the content.
+        reason: &'static str,
+    },
+    /// A user without a password.
+    UserWithoutPassword {
+        /// `""`, `"control-"` or `"sentinel-"`.
+        prefix: &'static str,
+        /// The variable that could hold the password.
+        variable: &'static str,
+    },
+    /// A client password although Steadfast does not log in for clients.
+    ClientPasswordWithoutLogin,
+    /// Anyone on the network could use our login.
+    OpenLogin {
+        /// The listener that is not on loopback.
+        listen: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment { name, reason } => write!(
+                f,
+                "the environment variable {name} is of no use: {reason}; correct it, or give --sentinel"
+            ),
+            Self::PasswordFile { flag, path, error } => write!(
+                f,
+                "cannot read the password file {} given with {flag}: {error}; check the path and that this user may read it",
+                path.display()
+            ),
+            Self::PasswordFileContent { flag, path, reason } => {
+                write!(f, "the password file {} given with {flag} {reason}", path.display())
+            }
+            Self::UserWithoutPassword { prefix, variable } => write!(
+                f,
+                "--{prefix}username is given without a password: add --{prefix}password-file or {variable} (for a user without one, any text will do)"
+            ),
+            Self::ClientPasswordWithoutLogin => f.write_str(
+                "a client password is given, but Steadfast does not log in for clients, so they must present the server's own password: add --password-file or STEADFAST_PASSWORD, or leave the client password out",
+            ),
+            Self::OpenLogin { listen } => write!(
+                f,
+                "refusing to start: Steadfast logs in to the primary for its clients and listens on {listen}, beyond this machine, so anyone who can reach that port could use the server without a password; \
+                 give --client-password-file (or STEADFAST_CLIENT_PASSWORD), listen on 127.0.0.1 only, or accept it with --allow-unauthenticated-clients"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::PasswordFile { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The command line, and its twin in the environment.
+//!
+//! Only the shape and the words of it: what the values mean together is decided in
+//! [`super::validate`]. The environment comes in as a function, so nothing here reads the process.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{BoolishValueParser, StyledStr};
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use super::{Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool, parse};
+use crate::net::HostPort;
+
+/// What every environment twin starts with.
+const ENV_PREFIX: &str = "STEADFAST_";
+
+const EXAMPLES: &str = "\
+Examples:
+  # Beside the application; it connects to 127.0.0.1:6379 and never hears of Sentinel
+  steadfast --sentinel valkey-sentinel:26379 --primary-name mymaster
+
+  # First: is everything reachable, who is the primary, do the passwords fit?
+  steadfast check --sentinel s1,s2,s3 --sentinel-password-file /run/secrets/sentinel
+
+  # Steadfast logs in for applications that cannot; they present a password of their own
+  steadfast --listen 0.0.0.0:6379 --password-file /run/secrets/valkey \\
+            --client-password-file /run/secrets/clients
+
+Every flag can be given in the environment (shown as [env: ...]); a flag wins over it, and an
+empty variable counts as not set. Without any --sentinel, VALKEY_SENTINEL_HOST and
+VALKEY_SENTINEL_PORT (or REDIS_SENTINEL_*) are used where the platform sets them.
+Exit status: 0 after SIGTERM or SIGINT, 64 for wrong usage or settings, 69 when a port cannot be
+bound; `check` ends with 0 when it found a verified primary, else with 1.";
+
+/// One steady endpoint for Sentinel-managed Valkey and Redis.
+#[derive(Debug, Parser)]
+#[command(name = "steadfast", version, after_help = EXAMPLES, max_term_width = 100, next_line_help = true)]
+#[command(disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) sentinel: SentinelFlags,
+    #[command(flatten)]
+    pub(super) clients: ClientFlags,
+    #[command(flatten)]
+    pub(super) login: LoginFlags,
+    #[command(flatten)]
+    pub(super) process: ProcessFlags,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve clients (the default; the word may be left out)
+    Run,
+    /// Ask every Sentinel and the primary, say what was found and what is wrong, and end
+    Check,
+}
+
+// The groups below carry no doc comment: clap would take it for the text about the program.
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Finding the primary")]
+pub(super) struct SentinelFlags {
+    /// A Sentinel to start from; repeat it or separate with commas. The others are learned.
+    /// [default: 127.0.0.1:26379, and port 26379 where none is given]
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', value_parser = parse::sentinel)]
+    pub(super) sentinel: Vec<HostPort>,
+    /// Sentinel's name for the set of servers
+    #[arg(long, value_name = "NAME", default_value = "mymaster")]
+    #[arg(visible_alias = "master-name", alias = "master", value_parser = parse::primary_name)]
+    pub(super) primary_name: String,
+    /// Learn the other Sentinels from those given
+    #[arg(
+        long,
+        value_name = "on|off",
+        default_value = "on",
+        hide_possible_values = true
+    )]
+    pub(super) sentinel_discovery: Toggle,
+    /// How often each Sentinel is asked
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
+    pub(super) poll_interval: Duration,
+    /// Limit on establishing one connection
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
+    pub(super) connect_timeout: Duration,
+    /// A primary silent for this long is not trusted until it answers again
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
+    pub(super) heartbeat_timeout: Duration,
+    /// When no Sentinel can be reached: go on with the last verified primary, or stop commands
+    #[arg(
+        long,
+        value_name = "serve|fence",
+        default_value = "serve",
+        hide_possible_values = true
+    )]
+    pub(super) on_sentinel_loss: OnSentinelLoss,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Serving clients")]
+pub(super) struct ClientFlags {
+    /// Where clients connect; repeat it or separate with commas
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:6379")]
+    pub(super) listen: Vec<HostPort>,
+    /// How clients share connections to the primary: `session` gives each client its own
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "session",
+        hide_possible_values = true
+    )]
+    pub(super) pool: Pool,
+    /// How long commands wait for a primary before they fail; `auto` takes Sentinel's
+    /// down-after plus 10s (at least 15s, at most 60s), `0s` fails at once
+    #[arg(long, value_name = "auto|TIME", default_value = "auto", value_parser = parse::hold_timeout)]
+    pub(super) hold_timeout: HoldTimeout,
+    /// Bytes held for one waiting client before its socket is read no further
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse::size)]
+    pub(super) max_held_bytes_per_client: usize,
+    /// Bytes queued for one client that does not read before it is disconnected
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::size)]
+    pub(super) client_output_limit: usize,
+    /// Clients at the same time [default: what the descriptor limit allows, two for each client]
+    #[arg(long, value_name = "N", value_parser = parse::count)]
+    pub(super) max_clients: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Passwords (a file, or the variable named; the file wins)")]
+pub(super) struct LoginFlags {
+    /// Log in to the primary for clients, as this user. Without it and without a password the
+    /// clients' own AUTH passes through
+    #[arg(long, value_name = "USER")]
+    pub(super) username: Option<String>,
+    /// Log in to the primary for clients, with the password in this file or in STEADFAST_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// What clients must present when Steadfast logs in for them; or STEADFAST_CLIENT_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_password_file: Option<PathBuf>,
+    /// Let anyone who reaches a non-loopback --listen use the server with Steadfast's login
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub(super) allow_unauthenticated_clients: bool,
+    /// User of Steadfast's own role checks on the servers; lends no rights to clients
+    #[arg(long, value_name = "USER")]
+    pub(super) control_username: Option<String>,
+    /// Password of the role checks; or STEADFAST_CONTROL_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub(super) control_password_file: Option<PathBuf>,
+    /// User on the Sentinels
+    #[arg(long, value_name = "USER")]
+    pub(super) sentinel_username: Option<String>,
+    /// Password of the Sentinels; or STEADFAST_SENTINEL_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub(super) sentinel_password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+pub(super) struct ProcessFlags {
+    /// Threads that move data; a sidecar wants 1 [default: one per processor, at most 4]
+    #[arg(long, value_name = "N", value_parser = parse::workers)]
+    pub(super) workers: Option<usize>,
+    /// Where /livez, /readyz, /startupz and /status are served over HTTP; `off` turns it off
+    #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:9379")]
+    #[arg(value_parser = parse::admin_listen)]
+    pub(super) admin_listen: AdminListen,
+    /// `auto` is text on a terminal and JSON elsewhere; always to standard error
+    #[arg(
+        long,
+        value_name = "auto|text|json",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub(super) log_format: LogFormat,
+    /// The least important messages still written
+    #[arg(long, value_name = "error|warn|info|debug", default_value = "info")]
+    #[arg(hide_possible_values = true)]
+    pub(super) log_level: LogLevel,
+}
+
+/// `on` or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Toggle {
+    On,
+    Off,
+}
+
+/// `--admin-listen`: an address, or off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AdminListen(pub(super) Option<HostPort>);
+
+impl Cli {
+    /// Reads the command line, then fills in from the environment whatever it leaves open.
+    ///
+    /// # Errors
+    /// clap's, which also stand for "help was asked for".
+    pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<Self, clap::Error> {
+        let mut command = described(Self::command());
+        let matches = command.try_get_matches_from_mut(args.clone())?;
+        let mut all = args;
+        // Before the subcommand, if there is one: the flags are global.
+        let at = all.len().min(1);
+        for arg in command.get_arguments() {
+            let id = arg.get_id().as_str();
+            let Some(long) = arg.get_long().filter(|_| is_setting(arg)) else {
+                continue;
+            };
+            let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+            if let Some(value) = env(&variable(long)).filter(|value| !given && !value.is_empty()) {
+                all.insert(at, option(long, &value));
+            }
+        }
+        // What fails only now can only come from the environment.
+        let mut matches = command
+            .try_get_matches_from_mut(all)
+            .map_err(name_variable)?;
+        Self::from_arg_matches_mut(&mut matches)
+    }
+}
+
+/// The environment twin of a flag.
+pub(super) fn variable(long: &str) -> String {
+    format!("{ENV_PREFIX}{}", long.replace('-', "_").to_uppercase())
+}
+
+fn is_setting(arg: &clap::Arg) -> bool {
+    !matches!(arg.get_long(), None | Some("help" | "version"))
+}
+
+fn option(long: &str, value: &OsStr) -> OsString {
+    let mut option = OsString::from(format!("--{long}="));
+    option.push(value);
+    option
+}
+
+/// Makes each flag valid on either side of the subcommand, and adds default and environment twin
+/// to its help. The present value of a variable is never shown: it may be a secret.
+fn described(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let Some(long) = arg.get_long() else {
+            return arg;
+        };
+        let mut help = arg.get_help().cloned().unwrap_or_default().to_string();
+        let defaults: Vec<_> = arg.get_default_values().iter().collect();
+        if let [default] = defaults.as_slice() {
+            help.push_str(&format!(" [default: {}]", default.to_string_lossy()));
+        }
+        help.push_str(&format!(" [env: {}]", variable(long)));
+        arg.help(help).hide_default_value(true).global(true)
+    })
+}
+
+fn name_variable(mut error: clap::Error) -> clap::Error {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => flag.clone(),
+        _ => return error,
+    };
+    let long = flag.trim_start_matches('-');
+    let long = long.split([' ', '=', '[']).next().unwrap_or(long);
+    let tip = format!("the value comes from the environment: {}", variable(long));
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+    );
+    error
+}

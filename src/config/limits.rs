@@ -1,0 +1,56 @@
+//! How many clients the process can take: one descriptor for each and one for its link.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors for everything that is no client: Sentinels, listeners, admin, runtimes, logs.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// A client and its dedicated link.
+const DESCRIPTORS_PER_CLIENT: u64 = 2;
+/// What stands for a limit where the system sets none.
+const UNLIMITED: u64 = 1 << 20;
+
+/// Raises the soft descriptor limit of this process to the hard one, and returns what it is now.
+pub fn raise_descriptor_limit() -> u64 {
+    let before = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
+    // Refused only where a security policy forbids it; then the present limit is what we have.
+    let now = match setrlimit(Resource::Nofile, wanted) {
+        Ok(()) => wanted,
+        Err(_) => before,
+    };
+    now.current.unwrap_or(UNLIMITED).min(UNLIMITED)
+}
+
+/// Clients that `descriptors` are enough for; at least one.
+pub fn clients_for(descriptors: u64) -> usize {
+    let clients = descriptors.saturating_sub(RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CLIENT;
+    usize::try_from(clients).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_descriptors_for_each_client_and_a_reserve() {
+        assert_eq!(clients_for(1024), 480);
+        assert_eq!(clients_for(10), 1);
+        assert_eq!(clients_for(UNLIMITED), 524_256);
+    }
+
+    #[test]
+    fn the_raised_limit_is_the_hard_one() {
+        let limit = raise_descriptor_limit();
+        assert_eq!(limit, raise_descriptor_limit());
+        assert!(
+            limit
+                >= getrlimit(Resource::Nofile)
+                    .current
+                    .unwrap_or(0)
+                    .min(UNLIMITED)
+        );
+    }
+}

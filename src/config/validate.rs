@@ -1,0 +1,210 @@
+//! From what was written to what may run: defaults that depend on the machine, passwords, and the
+//! rules that span several settings.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::flags::{Cli, LoginFlags, Toggle};
+use super::{Config, Credentials, Env, Error, Machine, Secret, limits, parse, platform};
+use crate::net::HostPort;
+
+/// Most data threads taken without being asked for: more did not pay (design.md section 8).
+const DEFAULT_WORKERS_MAX: usize = 4;
+/// A longer file is no password file; `AUTH` with more would only fill buffers.
+const PASSWORD_LEN_MAX: usize = 4096;
+
+/// Checks everything and fills in what was left open.
+pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config, Error> {
+    let passwords = passwords(&cli.login, env)?;
+    let config = Config {
+        sentinels: sentinels(cli.sentinel.sentinel, env)?,
+        primary_name: cli.sentinel.primary_name,
+        listen: distinct(cli.clients.listen),
+        admin_listen: cli.process.admin_listen.0,
+        sentinel_credentials: passwords.sentinel,
+        control_credentials: passwords.control,
+        login: passwords.login,
+        client_password: passwords.client,
+        pool: cli.clients.pool,
+        hold_timeout: cli.clients.hold_timeout,
+        max_held_bytes_per_client: cli.clients.max_held_bytes_per_client,
+        client_output_limit: cli.clients.client_output_limit,
+        connect_timeout: cli.sentinel.connect_timeout,
+        heartbeat_timeout: cli.sentinel.heartbeat_timeout,
+        poll_interval: cli.sentinel.poll_interval,
+        sentinel_discovery: cli.sentinel.sentinel_discovery == Toggle::On,
+        on_sentinel_loss: cli.sentinel.on_sentinel_loss,
+        workers: cli
+            .process
+            .workers
+            .unwrap_or_else(|| machine.parallelism.clamp(1, DEFAULT_WORKERS_MAX)),
+        max_clients: cli
+            .clients
+            .max_clients
+            .unwrap_or_else(|| limits::clients_for(machine.descriptors)),
+    };
+    if !cli.login.allow_unauthenticated_clients {
+        refuse_open_login(&config)?;
+    }
+    Ok(config)
+}
+
+fn sentinels(given: Vec<HostPort>, env: Env<'_>) -> Result<Vec<HostPort>, Error> {
+    if !given.is_empty() {
+        return Ok(distinct(given));
+    }
+    let local = || vec![HostPort::new("127.0.0.1", parse::SENTINEL_PORT)];
+    Ok(platform::sentinels(env)?.map_or_else(local, distinct))
+}
+
+/// The same address twice would be the same listener twice.
+fn distinct(addresses: Vec<HostPort>) -> Vec<HostPort> {
+    let mut seen = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        if !seen.contains(&address) {
+            seen.push(address);
+        }
+    }
+    seen
+}
+
+/// Our login must not become everybody's.
+fn refuse_open_login(config: &Config) -> Result<(), Error> {
+    if config.login.is_none() || config.client_password.is_some() {
+        return Ok(());
+    }
+    match config.listen.iter().find(|listen| !is_loopback(listen)) {
+        Some(listen) => Err(Error::OpenLogin {
+            listen: listen.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A name other than `localhost` may mean anything by the time it is resolved.
+fn is_loopback(address: &HostPort) -> bool {
+    match address.literal() {
+        Some(literal) => literal.ip().to_canonical().is_loopback(),
+        None => address.host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+struct Passwords {
+    login: Option<Credentials>,
+    client: Option<Secret>,
+    control: Option<Credentials>,
+    sentinel: Option<Credentials>,
+}
+
+fn passwords(flags: &LoginFlags, env: Env<'_>) -> Result<Passwords, Error> {
+    let login = Source::new("", "--password-file", "STEADFAST_PASSWORD");
+    let control = Source::new(
+        "control-",
+        "--control-password-file",
+        "STEADFAST_CONTROL_PASSWORD",
+    );
+    let sentinel = Source::new(
+        "sentinel-",
+        "--sentinel-password-file",
+        "STEADFAST_SENTINEL_PASSWORD",
+    );
+    let client = Source::new(
+        "client-",
+        "--client-password-file",
+        "STEADFAST_CLIENT_PASSWORD",
+    );
+    let passwords = Passwords {
+        login: login.credentials(&flags.username, &flags.password_file, env)?,
+        client: client.password(&flags.client_password_file, env)?,
+        control: control.credentials(&flags.control_username, &flags.control_password_file, env)?,
+        sentinel: sentinel.credentials(
+            &flags.sentinel_username,
+            &flags.sentinel_password_file,
+            env,
+        )?,
+    };
+    if passwords.client.is_some() && passwords.login.is_none() {
+        return Err(Error::ClientPasswordWithoutLogin);
+    }
+    Ok(passwords)
+}
+
+/// Where one password may come from.
+struct Source {
+    prefix: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+}
+
+impl Source {
+    fn new(prefix: &'static str, flag: &'static str, variable: &'static str) -> Self {
+        Self {
+            prefix,
+            flag,
+            variable,
+        }
+    }
+
+    fn credentials(
+        &self,
+        username: &Option<String>,
+        file: &Option<PathBuf>,
+        env: Env<'_>,
+    ) -> Result<Option<Credentials>, Error> {
+        match (self.password(file, env)?, username) {
+            (Some(password), username) => Ok(Some(Credentials {
+                username: username.clone(),
+                password,
+            })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Error::UserWithoutPassword {
+                prefix: self.prefix,
+                variable: self.variable,
+            }),
+        }
+    }
+
+    fn password(&self, file: &Option<PathBuf>, env: Env<'_>) -> Result<Option<Secret>, Error> {
+        if let Some(path) = file {
+            return self.read(path).map(Some);
+        }
+        let literal = env(self.variable).filter(|value| !value.is_empty());
+        Ok(literal.map(|value| Secret::new(value.into_encoded_bytes())))
+    }
+
+    fn read(&self, path: &Path) -> Result<Secret, Error> {
+        let bytes = read_bounded(path).map_err(|error| Error::PasswordFile {
+            flag: self.flag,
+            path: path.to_owned(),
+            error,
+        })?;
+        let unusable = |reason| Error::PasswordFileContent {
+            flag: self.flag,
+            path: path.to_owned(),
+            reason,
+        };
+        // One newline is the editor's; a second one would be the password's.
+        let password = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        match password.len() {
+            0 => Err(unusable("is empty: put the password into it")),
+            len if len > PASSWORD_LEN_MAX => Err(unusable(
+                "is longer than 4096 bytes: it cannot be a password, check the path",
+            )),
+            _ => Ok(Secret::new(password)),
+        }
+    }
+}
+
+/// Reads at most one byte more than a password and its newline may have.
+fn read_bounded(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let limit = PASSWORD_LEN_MAX + 2;
+    // Large enough from the start, so that growing leaves no copy behind unwiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
+    File::open(path)?
+        .take(limit as u64)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

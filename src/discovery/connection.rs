@@ -1,0 +1,298 @@
+//! One RESP2 connection for control traffic: Sentinels, role checks, `steadfast check`.
+//!
+//! Strictly ask and answer (or ask and listen, for subscriptions); it never reconnects by itself
+//! and never carries a client's command.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use redis_protocol::resp2::decode::decode;
+use redis_protocol::resp2::types::OwnedFrame;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::error::{Error, Rejection, RejectionKind};
+use super::framing::{BadFrame, Framer};
+use crate::config::Credentials;
+use crate::net::{self, HostPort};
+
+/// A decoded control reply; an error reply among the elements of an array stays what it is.
+pub type Reply = OwnedFrame;
+
+/// Room made for one read.
+const READ_LEN: usize = 4 << 10;
+
+/// A connection for control traffic.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    input: BytesMut,
+    framer: Framer,
+}
+
+impl Connection {
+    /// Dials and, with `credentials`, logs in; all of it within `limit`.
+    ///
+    /// # Errors
+    /// Why there is no usable connection.
+    pub async fn open(
+        address: &HostPort,
+        credentials: Option<&Credentials>,
+        limit: Duration,
+    ) -> Result<Self, Error> {
+        let attempt = async {
+            let stream = net::dial(address, limit).await.map_err(dial_error(limit))?;
+            let mut connection = Self {
+                stream,
+                input: BytesMut::new(),
+                framer: Framer::default(),
+            };
+            if let Some(credentials) = credentials {
+                connection.login(credentials, limit).await?;
+            }
+            Ok(connection)
+        };
+        timeout(limit, attempt)
+            .await
+            .unwrap_or(Err(Error::TimedOut(limit)))
+    }
+
+    /// Whether both ends of the connection are on this machine's loopback.
+    pub fn is_loopback(&self) -> bool {
+        self.stream
+            .peer_addr()
+            .is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+    }
+
+    /// Sends one command and waits for its reply.
+    ///
+    /// # Errors
+    /// After anything but [`Error::Rejected`] the connection is of no more use: a late reply would
+    /// be taken for the next one.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe, for the same reason.
+    pub async fn request(&mut self, args: &[&[u8]], limit: Duration) -> Result<Reply, Error> {
+        let mut replies = self.pipeline(&[args], limit).await?;
+        match replies.pop() {
+            Some(reply) => reply.map_err(Error::Rejected),
+            None => Err(Error::Unexpected("no reply")),
+        }
+    }
+
+    /// Sends commands in one go and waits for all their replies.
+    ///
+    /// # Errors
+    /// When not all replies came; the connection is of no more use then. An error reply is no
+    /// failure of the pipeline.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe.
+    pub async fn pipeline(
+        &mut self,
+        commands: &[&[&[u8]]],
+        limit: Duration,
+    ) -> Result<Vec<Result<Reply, Rejection>>, Error> {
+        let exchange = async {
+            self.send(commands).await?;
+            let mut replies = Vec::with_capacity(commands.len());
+            for _ in commands {
+                replies.push(match self.receive().await? {
+                    Reply::Error(text) => Err(unless_farewell(Rejection::new(&text))?),
+                    reply => Ok(reply),
+                });
+            }
+            Ok(replies)
+        };
+        timeout(limit, exchange)
+            .await
+            .unwrap_or(Err(Error::TimedOut(limit)))
+    }
+
+    /// Sends commands without waiting for replies.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub(super) async fn send(&mut self, commands: &[&[&[u8]]]) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        for args in commands {
+            encode(args, &mut bytes);
+        }
+        match self.stream.write_all(&bytes).await {
+            // The peer may have said why it closed ("max number of clients"); reading tells.
+            Err(error) if is_hangup(&error) => Ok(()),
+            result => result.map_err(Error::Lost),
+        }
+    }
+
+    /// The next reply or message.
+    ///
+    /// # Errors
+    /// When the connection ends or its bytes make no sense.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: what was read stays in the buffer.
+    pub(super) async fn receive(&mut self) -> Result<Reply, Error> {
+        loop {
+            if let Some(len) = self.framer.frame(&self.input).map_err(Error::Protocol)? {
+                let decoded = decode(self.input.get(..len).unwrap_or_default());
+                self.input.advance(len);
+                return match decoded {
+                    Ok(Some((reply, _))) => Ok(reply),
+                    _ => Err(Error::Protocol(BadFrame::NotResp)),
+                };
+            }
+            self.input.reserve(READ_LEN);
+            match self.stream.read_buf(&mut self.input).await {
+                Ok(0) => return Err(Error::Lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) => return Err(Error::Lost(error)),
+            }
+        }
+    }
+
+    async fn login(&mut self, credentials: &Credentials, limit: Duration) -> Result<(), Error> {
+        let password = credentials.password.expose();
+        let result = match &credentials.username {
+            Some(user) => {
+                self.request(&[b"AUTH", user.as_bytes(), password], limit)
+                    .await
+            }
+            None => self.request(&[b"AUTH", password], limit).await,
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(Error::Rejected(rejection)) if needs_no_password(&rejection) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A password is set here and none on the server: nothing to log in to.
+fn needs_no_password(rejection: &Rejection) -> bool {
+    rejection.kind == RejectionKind::Other
+        && (rejection.text.contains("without any password configured")
+            || rejection.text.contains("no password is set"))
+}
+
+/// A server with too many clients says so unasked and closes: no further reply will come.
+fn unless_farewell(rejection: Rejection) -> Result<Rejection, Error> {
+    match rejection.kind {
+        RejectionKind::MaxClients => Err(Error::Rejected(rejection)),
+        _ => Ok(rejection),
+    }
+}
+
+fn is_hangup(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn dial_error(limit: Duration) -> impl Fn(io::Error) -> Error {
+    move |error| match error.kind() {
+        io::ErrorKind::TimedOut => Error::TimedOut(limit),
+        _ => Error::Unreachable(error),
+    }
+}
+
+fn encode(args: &[&[u8]], out: &mut Vec<u8>) {
+    out.extend(format!("*{}\r\n", args.len()).bytes());
+    for arg in args {
+        out.extend(format!("${}\r\n", arg.len()).bytes());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use tokio::net::TcpListener;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    /// A server that answers whatever comes first with `bytes`, then waits for the client to go.
+    async fn server(bytes: &'static [u8]) -> HostPort {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("address").into();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut buffer = [0; 512];
+                let _ = stream.read(&mut buffer).await;
+                let _ = stream.write_all(bytes).await;
+                let _ = stream.read(&mut buffer).await;
+            }
+        });
+        address
+    }
+
+    async fn ask(bytes: &'static [u8]) -> Result<Reply, Error> {
+        let address = server(bytes).await;
+        let mut connection = Connection::open(&address, None, LIMIT).await?;
+        assert!(connection.is_loopback());
+        connection.request(&[b"ROLE"], LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn tells_failures_apart() {
+        assert!(matches!(
+            ask(b"+PONG\r\n").await,
+            Ok(Reply::SimpleString(_))
+        ));
+        assert!(matches!(ask(b"").await, Err(Error::TimedOut(_))));
+        assert!(matches!(ask(b"*1\r\n").await, Err(Error::TimedOut(_))));
+        assert!(matches!(ask(b"HTTP\r\n").await, Err(Error::Protocol(_))));
+        for (bytes, kind) in [
+            (&b"-NOAUTH x\r\n"[..], RejectionKind::NoAuth),
+            (b"-NOPERM x\r\n", RejectionKind::NoPerm),
+            (
+                b"-ERR max number of clients reached\r\n",
+                RejectionKind::MaxClients,
+            ),
+            (
+                b"-ERR No such master with that name\r\n",
+                RejectionKind::NoSuchMaster,
+            ),
+        ] {
+            let Err(Error::Rejected(rejection)) = ask(bytes).await else {
+                panic!("{bytes:?} must be a rejection");
+            };
+            assert_eq!(rejection.kind, kind);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let gone = listener.local_addr().expect("address").into();
+        drop(listener);
+        let refused = Connection::open(&gone, None, LIMIT).await;
+        assert!(matches!(refused, Err(Error::Unreachable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_said_and_a_needless_one_is_no_failure() {
+        let credentials = Credentials {
+            username: None,
+            password: Secret::new("hidden"),
+        };
+        let wrong = server(b"-WRONGPASS invalid username-password pair\r\n").await;
+        let error = Connection::open(&wrong, Some(&credentials), LIMIT).await;
+        let text = error.expect_err("refused").to_string();
+        assert!(
+            text.starts_with("it refuses the user or password"),
+            "{text}"
+        );
+        assert!(!text.contains("hidden"));
+        let open = server(
+            b"-ERR AUTH <password> called without any password configured for the default user.\r\n",
+        )
+        .await;
+        assert!(
+            Connection::open(&open, Some(&credentials), LIMIT)
+                .await
+                .is_ok()
+        );
+    }
+}

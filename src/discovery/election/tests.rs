@@ -1,0 +1,391 @@
+//! The cases operators have met (users.md section 2), and random histories against an
+//! independently kept record.
+
+use super::*;
+use proptest::prelude::*;
+
+fn node(index: u16) -> HostPort {
+    HostPort::new("10.0.0.1", 7000 + index)
+}
+
+fn claim(index: u16, epoch: u64) -> Claim {
+    Claim {
+        address: node(index),
+        epoch,
+    }
+}
+
+const A: u16 = 0;
+const B: u16 = 1;
+const C: u16 = 2;
+
+/// Three Sentinels, quorum 2, polled together; decisions are carried out as discovery would.
+struct Bed {
+    election: Election,
+    now: Millis,
+    switches: Vec<Claim>,
+}
+
+impl Bed {
+    /// With A chosen at `epoch`.
+    fn on_a(epoch: u64) -> Self {
+        let mut bed = Self {
+            election: Election::default(),
+            now: 1_000,
+            switches: Vec::new(),
+        };
+        bed.round(&[(A, epoch); 3], &[(A, Says::Master)]);
+        assert_eq!(bed.switches, [claim(A, epoch)]);
+        bed.switches.clear();
+        bed
+    }
+
+    /// 100 ms later every Sentinel of `answers` answers and every node of `nodes` is asked.
+    fn round(&mut self, answers: &[(u16, u64)], nodes: &[(u16, Says)]) -> Decision {
+        self.now += 100;
+        for (sentinel, (index, epoch)) in answers.iter().enumerate() {
+            let run_id = format!("s{sentinel}");
+            self.election
+                .observe(&run_id, claim(*index, *epoch), 2, self.now);
+        }
+        for (index, says) in nodes {
+            self.election.verdict(&node(*index), *says, self.now);
+        }
+        self.decide()
+    }
+
+    fn rounds(&mut self, count: usize, answers: &[(u16, u64)], nodes: &[(u16, Says)]) -> Decision {
+        (0..count)
+            .map(|_| self.round(answers, nodes))
+            .last()
+            .expect("at least one round")
+    }
+
+    fn decide(&mut self) -> Decision {
+        let decision = self.election.decide(self.now, 3);
+        match &decision {
+            Decision::Switch { claim, .. } => {
+                self.switches.push(claim.clone());
+                self.election.switched(claim.clone());
+            }
+            Decision::Learn(epoch) => self.election.learned(*epoch),
+            _ => {}
+        }
+        decision
+    }
+}
+
+const BOTH: [(u16, Says); 2] = [(A, Says::Master), (B, Says::Master)];
+
+#[test]
+fn f3a_a_sentinel_that_always_names_the_old_primary_is_ignored() {
+    let mut bed = Bed::on_a(0);
+    let nodes = [(A, Says::Nothing), (B, Says::Master)];
+    bed.rounds(300, &[(A, 0), (B, 1), (B, 1)], &nodes);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+}
+
+#[test]
+fn f3b_even_when_the_old_primary_says_master() {
+    let mut bed = Bed::on_a(0);
+    bed.rounds(300, &[(A, 0), (B, 1), (B, 1)], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+}
+
+#[test]
+fn f3c_a_stale_sentinel_and_a_new_one_do_not_flap() {
+    let mut bed = Bed::on_a(0);
+    for _ in 0..150 {
+        bed.round(&[(A, 0), (B, 1)], &BOTH);
+        bed.round(&[(A, 0)], &BOTH);
+    }
+    assert_eq!(bed.switches, [claim(B, 1)]);
+}
+
+#[test]
+fn one_sentinel_with_a_new_epoch_is_enough_once_role_says_master() {
+    let mut bed = Bed::on_a(3);
+    let answers = [(B, 4), (A, 3), (A, 3)];
+    let decision = bed.round(&answers, &[(A, Says::Master), (B, Says::Replica)]);
+    let expected = Decision::Verify {
+        claim: claim(B, 4),
+        by_majority: false,
+    };
+    assert_eq!(decision, expected);
+    bed.round(&answers, &[(B, Says::Master)]);
+    assert_eq!(bed.switches, [claim(B, 4)]);
+}
+
+#[test]
+fn a_role_heard_before_the_sentinel_named_the_node_does_not_count() {
+    let mut bed = Bed::on_a(3);
+    bed.round(&[(A, 3); 3], &BOTH);
+    let decision = bed.round(&[(B, 4), (A, 3), (A, 3)], &[]);
+    assert!(matches!(decision, Decision::Verify { .. }));
+}
+
+#[test]
+fn f12_moved_by_remove_and_monitor() {
+    let mut bed = Bed::on_a(7);
+    for sentinel in ["s0", "s1", "s2"] {
+        bed.election.retract(sentinel);
+    }
+    assert_eq!(bed.round(&[], &[(A, Says::Master)]), Decision::Degraded);
+    let nodes = [(A, Says::Replica), (B, Says::Master)];
+    bed.round(&[(B, 0); 3], &nodes);
+    assert_eq!(bed.switches, [], "one poll is not steady");
+    bed.round(&[(B, 0); 3], &nodes);
+    assert_eq!(bed.switches, [claim(B, 0)]);
+    bed.rounds(3, &[(C, 1), (B, 0), (B, 0)], &[(C, Says::Master)]);
+    assert_eq!(
+        bed.switches,
+        [claim(B, 0), claim(C, 1)],
+        "epochs count anew"
+    );
+}
+
+#[test]
+fn f12_with_a_living_old_primary_takes_ten_seconds() {
+    let mut bed = Bed::on_a(7);
+    bed.rounds(99, &[(B, 0); 3], &BOTH);
+    assert_eq!(bed.switches, []);
+    bed.rounds(3, &[(B, 0); 3], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 0)]);
+}
+
+#[test]
+fn remove_and_monitor_of_the_same_primary_resets_the_epoch_without_a_cut() {
+    let mut bed = Bed::on_a(7);
+    bed.rounds(120, &[(A, 0); 3], &[(A, Says::Master)]);
+    assert_eq!(bed.switches, []);
+    assert_eq!(bed.election.current(), Some(&claim(A, 0)));
+}
+
+#[test]
+fn f14_two_primaries_after_a_partition() {
+    let mut bed = Bed::on_a(0);
+    bed.rounds(5, &[(B, 1); 3], &BOTH);
+    bed.rounds(200, &[(B, 1); 3], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+}
+
+#[test]
+fn a_dead_leaders_answer_comes_too_late() {
+    let mut bed = Bed::on_a(0);
+    bed.rounds(3, &[(A, 0), (B, 2), (B, 2)], &BOTH);
+    let nodes = [(B, Says::Master), (C, Says::Master)];
+    bed.rounds(5, &[(C, 1), (B, 2), (B, 2)], &nodes);
+    assert_eq!(bed.switches, [claim(B, 2)]);
+}
+
+#[test]
+fn a_tie_at_one_epoch_stays_and_is_reported() {
+    let mut bed = Bed::on_a(0);
+    bed.election.retract("s2");
+    let decision = bed.rounds(200, &[(A, 0), (B, 0)], &BOTH);
+    assert_eq!(decision, Decision::Conflict(vec![node(A), node(B)]));
+    assert_eq!(bed.switches, []);
+}
+
+#[test]
+fn a_lie_at_a_high_epoch_is_overruled_once_and_for_all() {
+    let mut bed = Bed::on_a(1);
+    bed.rounds(600, &[(B, 1000), (A, 1), (A, 1)], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1000), claim(A, 1)]);
+    bed.rounds(
+        600,
+        &[(C, 2000), (A, 1), (A, 1)],
+        &[(C, Says::Master), BOTH[0]],
+    );
+    assert_eq!(bed.switches.len(), 2, "not followed again before it agrees");
+}
+
+#[test]
+fn the_same_address_at_a_higher_epoch_is_learned_or_switched_to() {
+    let mut bed = Bed::on_a(1);
+    assert_eq!(
+        bed.round(&[(A, 2); 3], &[(A, Says::Master)]),
+        Decision::Learn(2)
+    );
+    assert_eq!(bed.switches, []);
+    bed.round(&[(B, 3), (A, 2), (A, 2)], &[(A, Says::Master)]);
+    bed.round(&[(A, 4); 3], &[(A, Says::Master)]);
+    assert_eq!(bed.switches, [claim(A, 4)], "another was named in between");
+}
+
+#[test]
+fn the_first_choice_waits_for_a_majority_or_a_second() {
+    let mut bed = Bed {
+        election: Election::default(),
+        now: 1_000,
+        switches: Vec::new(),
+    };
+    assert_eq!(bed.round(&[(A, 0)], &BOTH), Decision::Wait);
+    bed.round(&[(A, 0), (B, 1)], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+    let mut alone = Bed {
+        election: Election::default(),
+        now: 1_000,
+        switches: Vec::new(),
+    };
+    alone.rounds(10, &[(A, 0)], &BOTH);
+    assert_eq!(alone.switches, []);
+    alone.round(&[(A, 0)], &BOTH);
+    assert_eq!(alone.switches, [claim(A, 0)]);
+}
+
+#[test]
+fn a_first_tie_is_broken_by_roles_only_when_they_are_clear() {
+    let mut bed = Bed {
+        election: Election::default(),
+        now: 1_000,
+        switches: Vec::new(),
+    };
+    let decision = bed.rounds(20, &[(A, 0), (B, 0)], &BOTH);
+    assert!(matches!(decision, Decision::Conflict(_)));
+    bed.round(&[(A, 0), (B, 0)], &[(A, Says::Replica), (B, Says::Master)]);
+    assert_eq!(bed.switches, [claim(B, 0)]);
+}
+
+#[test]
+fn without_the_right_to_ask_a_majority_decides() {
+    let mut bed = Bed::on_a(0);
+    let nodes = [(A, Says::MayNotAsk), (B, Says::MayNotAsk)];
+    bed.rounds(2, &[(B, 1), (A, 0), (A, 0)], &nodes);
+    assert_eq!(bed.switches, []);
+    let decision = bed.round(&[(B, 1), (B, 1), (A, 0)], &nodes);
+    let expected = Decision::Switch {
+        claim: claim(B, 1),
+        role_verified: false,
+    };
+    assert_eq!(decision, expected);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Answer(usize, u16, u64),
+    Retract(usize),
+    Role(u16, Says),
+    Pass(Millis),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let says = prop_oneof![
+        3 => Just(Says::Master),
+        1 => Just(Says::Replica),
+        1 => Just(Says::MayNotAsk),
+        1 => Just(Says::Alive),
+        1 => Just(Says::Nothing),
+    ];
+    prop_oneof![
+        6 => (0..5usize, 0..3u16, 0..6u64).prop_map(|(s, n, e)| Step::Answer(s, n, e)),
+        1 => (0..5usize).prop_map(Step::Retract),
+        4 => (0..3u16, says).prop_map(|(n, says)| Step::Role(n, says)),
+        3 => (1..2_000u64).prop_map(Step::Pass),
+    ]
+}
+
+/// The record kept beside the election: (sentinel, claim, when, how many in a row).
+#[derive(Default)]
+struct Record {
+    answers: [Option<(Claim, Millis, u32)>; 5],
+    roles: BTreeMap<HostPort, (Says, Millis)>,
+}
+
+impl Record {
+    fn fresh(&self, now: Millis) -> Vec<&(Claim, Millis, u32)> {
+        let fresh = self.answers.iter().flatten();
+        fresh.filter(|(_, at, _)| now - at <= FRESH).collect()
+    }
+
+    /// Sentinels that have named `claim` at least twice in a row, against all that answer.
+    fn steady_majority(&self, claim: &Claim, now: Millis) -> bool {
+        let fresh = self.fresh(now);
+        let steady = fresh
+            .iter()
+            .filter(|(named, _, polls)| named == claim && *polls >= 2);
+        let steady = steady.count();
+        steady * 2 > fresh.len() && steady >= 2
+    }
+
+    fn check(&self, before: Option<&Claim>, decision: &Decision, now: Millis) {
+        let Decision::Switch { claim, .. } = decision else {
+            if let (Decision::Learn(epoch), Some(before)) = (decision, before) {
+                let claim = Claim {
+                    epoch: *epoch,
+                    ..before.clone()
+                };
+                let lower = *epoch < before.epoch;
+                assert!(!lower || self.steady_majority(&claim, now), "learned lower");
+            }
+            return;
+        };
+        let (says, at) = self.roles[&claim.address];
+        assert!(matches!(says, Says::Master | Says::MayNotAsk), "unverified");
+        assert!(now - at <= VERDICT_FRESH, "verified too long ago");
+        let named = self.fresh(now);
+        assert!(named.iter().any(|(named, ..)| named == claim), "unnamed");
+        if let Some(before) = before {
+            let not_higher = claim.epoch <= before.epoch;
+            assert!(!not_higher || self.steady_majority(claim, now), "went down");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn never_goes_down_without_a_steady_majority_nor_to_an_unverified_node(
+        steps in proptest::collection::vec(step(), 1..200)
+    ) {
+        let mut election = Election::default();
+        let mut record = Record::default();
+        let mut now = 10_000;
+        for step in steps {
+            match step {
+                Step::Pass(millis) => now += millis,
+                Step::Retract(sentinel) => {
+                    election.retract(&sentinel.to_string());
+                    record.answers[sentinel] = None;
+                }
+                Step::Role(index, says) => {
+                    election.verdict(&node(index), says, now);
+                    record.roles.insert(node(index), (says, now));
+                }
+                Step::Answer(sentinel, index, epoch) => {
+                    let claim = claim(index, epoch);
+                    let polls = match &record.answers[sentinel] {
+                        Some((last, at, polls)) if *last == claim && now - at <= FRESH => polls + 1,
+                        _ => 1,
+                    };
+                    election.observe(&sentinel.to_string(), claim.clone(), 2, now);
+                    record.answers[sentinel] = Some((claim, now, polls));
+                }
+            }
+            let decision = election.decide(now, 5);
+            record.check(election.current(), &decision, now);
+            match decision {
+                Decision::Switch { claim, .. } => election.switched(claim),
+                Decision::Learn(epoch) => election.learned(epoch),
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_sentinels_keep_saying_it_comes_to_rest(
+        answers in proptest::collection::vec((0..3u16, 0..4u64), 1..6),
+        masters in proptest::collection::vec(any::<bool>(), 3),
+        start in 0..3u64,
+    ) {
+        let mut bed = Bed::on_a(start);
+        let says = |yes| if yes { Says::Master } else { Says::Replica };
+        let nodes = [(A, says(masters[0])), (B, says(masters[1])), (C, says(masters[2]))];
+        bed.rounds(200, &answers, &nodes);
+        let settled = bed.switches.len();
+        prop_assert!(settled <= 2, "at most a lie and its correction: {:?}", bed.switches);
+        bed.rounds(300, &answers, &nodes);
+        prop_assert_eq!(bed.switches.len(), settled, "flaps: {:?}", bed.switches);
+    }
+}

@@ -1,0 +1,322 @@
+//! Watching one data node over a control connection of our own: the heartbeat of the primary, and
+//! the role of a candidate. It reports what it sees and decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::connection::{Connection, Reply};
+use super::election::Says;
+use super::error::{Error, Rejection, RejectionKind};
+use super::message::{self, Role};
+use super::signal::{Reading, Signal};
+use crate::config::Credentials;
+use crate::net::HostPort;
+
+/// The pace of a quiet heartbeat.
+const STEADY_INTERVAL: Duration = Duration::from_millis(500);
+/// The pace while the gate waits for it.
+const CLOSE_INTERVAL: Duration = Duration::from_millis(100);
+/// The pace at which a candidate is asked, at first and after that many times.
+const HUNT_INTERVAL: Duration = Duration::from_millis(15);
+const HUNT_BURST: u32 = 200;
+/// Smallest gap between two looks, however many demands come.
+const GAP_MIN: Duration = Duration::from_millis(10);
+
+/// How a node is logged in to and how long it may take.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) credentials: Option<Credentials>,
+    pub(super) connect_timeout: Duration,
+    pub(super) heartbeat_timeout: Duration,
+}
+
+/// Why and so how often it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The primary, quietly.
+    Steady,
+    /// The primary, and the gate waits for it.
+    Close,
+    /// A candidate.
+    Hunt,
+}
+
+/// What a watch is told while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Beat {
+    pub(super) pace: Pace,
+    /// Counts demands to look at once.
+    pub(super) nudges: u64,
+}
+
+/// Watches one address for ever.
+pub(super) struct Watch {
+    pub(super) id: u64,
+    pub(super) address: HostPort,
+    pub(super) settings: Arc<Settings>,
+    pub(super) beat: watch::Receiver<Beat>,
+    pub(super) out: mpsc::Sender<Signal>,
+}
+
+impl Watch {
+    /// Ends only when nobody listens any more.
+    pub(super) async fn run(mut self) {
+        let mut probe = Probe::new(self.address.clone(), self.settings.clone());
+        let mut looks = 0;
+        loop {
+            let began = Instant::now();
+            if let Some(look) = probe.look().await {
+                let reading = look.reading(self.id, &self.address);
+                if self.out.send(Signal::Reading(reading)).await.is_err() {
+                    return;
+                }
+            }
+            sleep(GAP_MIN).await;
+            if self.pause(began, &mut looks).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn pause(
+        &mut self,
+        began: Instant,
+        looks: &mut u32,
+    ) -> Result<(), watch::error::RecvError> {
+        if self.beat.has_changed()? {
+            self.beat.borrow_and_update();
+            *looks = 0;
+            return Ok(());
+        }
+        *looks = looks.saturating_add(1);
+        let wait = match self.beat.borrow_and_update().pace {
+            Pace::Steady => STEADY_INTERVAL,
+            Pace::Hunt if *looks < HUNT_BURST => HUNT_INTERVAL,
+            Pace::Close | Pace::Hunt => CLOSE_INTERVAL,
+        };
+        tokio::select! {
+            changed = self.beat.changed() => changed,
+            () = sleep_until(began + wait) => Ok(()),
+        }
+    }
+}
+
+/// What one look showed.
+#[derive(Debug)]
+pub(super) struct Look {
+    sent: Instant,
+    says: Says,
+    run_id: Option<String>,
+    offset: Option<i64>,
+    error: Option<String>,
+}
+
+impl Look {
+    fn reading(self, watch: u64, address: &HostPort) -> Reading {
+        Reading {
+            watch,
+            address: address.clone(),
+            sent: self.sent,
+            says: self.says,
+            run_id: self.run_id,
+            offset: self.offset,
+            error: self.error,
+        }
+    }
+}
+
+/// A control connection to a data node, opened when needed.
+pub(super) struct Probe {
+    address: HostPort,
+    settings: Arc<Settings>,
+    connection: Option<Connection>,
+}
+
+/// The replies of one look.
+struct Pulse {
+    sent: Instant,
+    ping: Result<Reply, Rejection>,
+    role: Result<Option<Role>, Rejection>,
+    run_id: Option<String>,
+}
+
+impl Probe {
+    pub(super) fn new(address: HostPort, settings: Arc<Settings>) -> Self {
+        Self {
+            address,
+            settings,
+            connection: None,
+        }
+    }
+
+    /// Asks the node what it is; none when the fault lies with us and nothing was learned.
+    ///
+    /// A kept connection may have been cut for itself alone (CLIENT KILL, a restart); only when a
+    /// fresh one fails too does that say something about the node.
+    pub(super) async fn look(&mut self) -> Option<Look> {
+        let reused = self.connection.is_some();
+        let began = Instant::now();
+        let mut result = self.pulse().await;
+        if reused && matches!(result, Err(Error::Lost(_))) {
+            self.connection = None;
+            result = self.pulse().await;
+        }
+        match result {
+            Ok(pulse) => Some(judge(pulse)),
+            Err(error) => {
+                self.connection = None;
+                (!error.is_local()).then(|| without_pulse(began, &error))
+            }
+        }
+    }
+
+    async fn pulse(&mut self) -> Result<Pulse, Error> {
+        let limit = self.settings.heartbeat_timeout;
+        let fresh = self.connection.is_none();
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            vacant => vacant.insert(
+                Connection::open(
+                    &self.address,
+                    self.settings.credentials.as_ref(),
+                    self.settings.connect_timeout,
+                )
+                .await?,
+            ),
+        };
+        let sent = Instant::now();
+        let ping: &[&[u8]] = &[b"PING"];
+        let role: &[&[u8]] = &[b"ROLE"];
+        let mut replies = connection.pipeline(&[ping, role], limit).await?.into_iter();
+        let (Some(ping), Some(role)) = (replies.next(), replies.next()) else {
+            return Err(Error::Unexpected("too few replies"));
+        };
+        let role = match role {
+            Ok(reply) => Ok(message::role(&reply)),
+            Err(rejection) => hello_role(connection, rejection, limit).await?,
+        };
+        let run_id = match fresh {
+            true => run_id(connection, limit).await?,
+            false => None,
+        };
+        Ok(Pulse {
+            sent,
+            ping,
+            role,
+            run_id,
+        })
+    }
+}
+
+/// ROLE is in the dangerous category and often not granted; HELLO tells the role too, and is
+/// answered even while a script runs.
+async fn hello_role(
+    connection: &mut Connection,
+    rejection: Rejection,
+    limit: Duration,
+) -> Result<Result<Option<Role>, Rejection>, Error> {
+    if !matches!(rejection.kind, RejectionKind::NoPerm | RejectionKind::Busy) {
+        return Ok(Err(rejection));
+    }
+    match connection.request(&[b"HELLO"], limit).await {
+        Ok(reply) => Ok(Ok(message::hello_role(&reply))),
+        Err(Error::Rejected(_)) => Ok(Err(rejection)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells a restarted node from the one before; not everybody may ask.
+async fn run_id(connection: &mut Connection, limit: Duration) -> Result<Option<String>, Error> {
+    match connection.request(&[b"INFO", b"server"], limit).await {
+        Ok(reply) => Ok(message::info_run_id(&reply)),
+        Err(Error::Rejected(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn judge(pulse: Pulse) -> Look {
+    let mut offset = None;
+    let (says, error) = match (&pulse.ping, &pulse.role) {
+        (_, Ok(Some(Role::Replica))) => (Says::Replica, None),
+        (_, Ok(Some(Role::Other))) => (Says::Replica, Some("it is no data node".to_owned())),
+        (Err(ping), _) if ping.kind == RejectionKind::Loading => {
+            (Says::Nothing, Some("it is loading its data".to_owned()))
+        }
+        (_, Ok(Some(Role::Master { offset: told }))) => {
+            offset = *told;
+            (Says::Master, None)
+        }
+        (_, Ok(None)) => (Says::Alive, Some("its role reply is unknown".to_owned())),
+        (_, Err(rejection)) => (says(rejection.kind), Some(rejection.to_string())),
+    };
+    Look {
+        sent: pulse.sent,
+        says,
+        run_id: pulse.run_id,
+        offset,
+        error,
+    }
+}
+
+fn without_pulse(sent: Instant, error: &Error) -> Look {
+    Look {
+        sent,
+        says: match error {
+            Error::Rejected(rejection) => says(rejection.kind),
+            _ => Says::Nothing,
+        },
+        run_id: None,
+        offset: None,
+        error: Some(error.to_string()),
+    }
+}
+
+/// What an error reply to a login or a role question says about the node.
+fn says(kind: RejectionKind) -> Says {
+    match kind {
+        RejectionKind::NoAuth | RejectionKind::WrongPass | RejectionKind::NoPerm => Says::MayNotAsk,
+        RejectionKind::Loading => Says::Nothing,
+        _ => Says::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pulse(ping: Option<&str>, role: Result<Role, &str>) -> Says {
+        judge(Pulse {
+            sent: Instant::now(),
+            ping: match ping {
+                None => Ok(Reply::SimpleString(b"PONG".to_vec())),
+                Some(text) => Err(Rejection::new(text)),
+            },
+            role: role.map(Some).map_err(Rejection::new),
+            run_id: None,
+        })
+        .says
+    }
+
+    #[test]
+    fn judges_by_role_and_takes_odd_answers_for_life() {
+        let master = || Ok(Role::Master { offset: None });
+        assert_eq!(pulse(None, master()), Says::Master);
+        assert_eq!(pulse(Some("MISCONF disk"), master()), Says::Master);
+        assert_eq!(pulse(None, Ok(Role::Replica)), Says::Replica);
+        assert_eq!(
+            pulse(Some("MASTERDOWN x"), Ok(Role::Replica)),
+            Says::Replica
+        );
+        assert_eq!(pulse(Some("LOADING x"), master()), Says::Nothing);
+        assert_eq!(pulse(Some("NOAUTH x"), Err("NOAUTH x")), Says::MayNotAsk);
+        assert_eq!(pulse(None, Err("NOPERM x")), Says::MayNotAsk);
+        assert_eq!(pulse(Some("BUSY x"), Err("BUSY x")), Says::Alive);
+        let full = Error::Rejected(Rejection::new("ERR max number of clients reached"));
+        assert_eq!(without_pulse(Instant::now(), &full).says, Says::Alive);
+        let gone = Error::TimedOut(Duration::from_secs(1));
+        assert_eq!(without_pulse(Instant::now(), &gone).says, Says::Nothing);
+    }
+}

@@ -1,0 +1,250 @@
+//! Asking one Sentinel address: one task, one connection, its own time limits, so that a Sentinel
+//! that never answers delays nobody. Its events come over another connection (`subscription`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::connection::Connection;
+use super::error::{Error, Rejection, RejectionKind};
+use super::message::{self, BadAnswer, MasterFields};
+use super::signal::{News, Signal, jitter};
+use crate::config::Credentials;
+use crate::net::HostPort;
+
+/// How long one answer may take.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+/// The pace while the answer matters.
+const FAST_MIN: Duration = Duration::from_millis(50);
+const FAST_MAX: Duration = Duration::from_millis(100);
+/// Fast polls in a row before the pace backs off, and by how much with each further one.
+const FAST_POLLS: u32 = 100;
+const BACKOFF_STEP: Duration = Duration::from_millis(10);
+/// Smallest gap between two polls, however many events come.
+const GAP_MIN: Duration = Duration::from_millis(20);
+/// How often the peers are asked for.
+const PEERS_INTERVAL: Duration = Duration::from_secs(10);
+/// Reads repeated at once because a change came in between.
+const TORN_MAX: usize = 3;
+
+/// What all Sentinel tasks are told at start.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) primary_name: String,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) connect_timeout: Duration,
+    pub(super) poll_interval: Duration,
+    pub(super) learn_peers: bool,
+}
+
+/// How eagerly Sentinels are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tempo {
+    /// The answer matters now.
+    pub(super) fast: bool,
+    /// Counts demands for an answer at once.
+    pub(super) nudges: u64,
+}
+
+/// An open connection and who is at its other end.
+#[derive(Debug)]
+struct Peer {
+    connection: Connection,
+    run_id: String,
+    peers_due: Instant,
+}
+
+/// Polls one address for ever.
+pub(super) struct Poller {
+    address: HostPort,
+    settings: Arc<Settings>,
+    tempo: watch::Receiver<Tempo>,
+    out: mpsc::Sender<Signal>,
+    peer: Option<Peer>,
+    fast_polls: u32,
+}
+
+impl Poller {
+    pub(super) fn new(
+        address: HostPort,
+        settings: Arc<Settings>,
+        tempo: watch::Receiver<Tempo>,
+        out: mpsc::Sender<Signal>,
+    ) -> Self {
+        Self {
+            address,
+            settings,
+            tempo,
+            out,
+            peer: None,
+            fast_polls: 0,
+        }
+    }
+
+    /// Ends only when nobody listens any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            let asked = Instant::now();
+            let news = self.poll_retrying(asked).await;
+            if self.send(news).await.is_err() {
+                return;
+            }
+            self.ask_peers().await;
+            sleep(GAP_MIN).await;
+            if self.pause(asked).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One poll. A kept connection may have died unnoticed (a restart, a frozen process of ours);
+    /// that says nothing about the Sentinel, so a fresh one is tried before it is called lost.
+    async fn poll_retrying(&mut self, asked: Instant) -> News {
+        let reused = self.peer.is_some();
+        let mut result = self.poll().await;
+        if reused && matches!(result, Err(Error::Lost(_))) {
+            self.peer = None;
+            result = self.poll().await;
+        }
+        match result {
+            Ok((run_id, result)) => News::Answer {
+                asked,
+                run_id,
+                result,
+            },
+            Err(error) => {
+                self.peer = None;
+                News::Failed {
+                    asked,
+                    error: error.to_string(),
+                }
+            }
+        }
+    }
+
+    async fn poll(
+        &mut self,
+    ) -> Result<(String, Result<(HostPort, MasterFields), BadAnswer>), Error> {
+        let name = self.settings.primary_name.as_bytes();
+        let peer = match &mut self.peer {
+            Some(peer) => peer,
+            vacant => vacant.insert(open(&self.address, &self.settings).await?),
+        };
+        let mut answer = Err(BadAnswer::Torn);
+        for _ in 0..TORN_MAX {
+            answer = ask_primary(&mut peer.connection, name).await?;
+            if answer != Err(BadAnswer::Torn) {
+                break;
+            }
+        }
+        Ok((peer.run_id.clone(), answer))
+    }
+
+    async fn ask_peers(&mut self) {
+        let Some(peer) = &mut self.peer else { return };
+        if !self.settings.learn_peers || Instant::now() < peer.peers_due {
+            return;
+        }
+        peer.peers_due = Instant::now() + PEERS_INTERVAL;
+        let name = self.settings.primary_name.as_bytes();
+        let question: &[&[u8]] = &[b"SENTINEL", b"SENTINELS", name];
+        match peer.connection.request(question, ANSWER_LIMIT).await {
+            Ok(reply) => {
+                let peers = message::peers(&reply, peer.connection.is_loopback());
+                // The main loop being gone is noticed at the next poll.
+                let _ = self.send(News::Peers(peers)).await;
+            }
+            // Not permitted, or the name is unknown: then nothing is learned here.
+            Err(Error::Rejected(_)) => {}
+            Err(_) => self.peer = None,
+        }
+    }
+
+    /// Waits until the next poll is due or demanded. Fails when nobody steers any more.
+    async fn pause(&mut self, asked: Instant) -> Result<(), watch::error::RecvError> {
+        let demanded = self.tempo.has_changed()?;
+        let tempo = *self.tempo.borrow_and_update();
+        if demanded {
+            self.fast_polls = 0;
+            return Ok(());
+        }
+        let due = asked + self.delay(tempo.fast);
+        tokio::select! {
+            changed = self.tempo.changed() => {
+                self.fast_polls = 0;
+                changed
+            }
+            () = sleep_until(due) => Ok(()),
+        }
+    }
+
+    fn delay(&mut self, fast: bool) -> Duration {
+        let interval = self.settings.poll_interval;
+        if !fast {
+            self.fast_polls = 0;
+            return jitter(interval * 9 / 10, interval * 11 / 10);
+        }
+        self.fast_polls = self.fast_polls.saturating_add(1);
+        let backoff = BACKOFF_STEP * self.fast_polls.saturating_sub(FAST_POLLS);
+        (jitter(FAST_MIN, FAST_MAX) + backoff).min(interval)
+    }
+
+    async fn send(&self, news: News) -> Result<(), mpsc::error::SendError<Signal>> {
+        let from = self.address.clone();
+        self.out.send(Signal::Sentinel { from, news }).await
+    }
+}
+
+async fn open(address: &HostPort, settings: &Settings) -> Result<Peer, Error> {
+    let credentials = settings.credentials.as_ref();
+    let mut connection = Connection::open(address, credentials, settings.connect_timeout).await?;
+    let run_id = match connection
+        .request(&[b"SENTINEL", b"MYID"], ANSWER_LIMIT)
+        .await
+    {
+        Ok(reply) => message::run_id(&reply),
+        Err(Error::Rejected(rejection)) if rejection.kind == RejectionKind::NoAuth => {
+            return Err(Error::Rejected(rejection));
+        }
+        // Older than MYID, or not permitted: then the address has to stand for it.
+        Err(Error::Rejected(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Peer {
+        connection,
+        run_id: run_id.unwrap_or_else(|| address.to_string()),
+        peers_due: Instant::now(),
+    })
+}
+
+/// Reads address and epoch consistently: a leader's `MASTER` shows the old address with the new
+/// epoch for about a second, so the address is taken from between two equal epochs.
+async fn ask_primary(
+    connection: &mut Connection,
+    name: &[u8],
+) -> Result<Result<(HostPort, MasterFields), BadAnswer>, Error> {
+    let master: &[&[u8]] = &[b"SENTINEL", b"MASTER", name];
+    let address: &[&[u8]] = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", name];
+    let replies = connection
+        .pipeline(&[master, address, master], ANSWER_LIMIT)
+        .await?;
+    let mut usable = Vec::with_capacity(replies.len());
+    for reply in replies {
+        match reply {
+            Ok(reply) => usable.push(reply),
+            Err(rejection) if is_unknown(&rejection) => return Ok(Err(BadAnswer::UnknownName)),
+            Err(rejection) => return Err(Error::Rejected(rejection)),
+        }
+    }
+    let on_loopback = connection.is_loopback();
+    Ok(match usable.as_slice() {
+        [before, middle, after] => message::consistent(before, middle, after, on_loopback),
+        _ => Err(BadAnswer::Shape),
+    })
+}
+
+fn is_unknown(rejection: &Rejection) -> bool {
+    rejection.kind == RejectionKind::NoSuchMaster
+}

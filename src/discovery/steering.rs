@@ -1,0 +1,342 @@
+//! What follows from what is known: verify, switch, shut, open, renew. The decisions that need more
+//! than a line are made by the pure parts; here they are carried out.
+
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::election::{Claim, Decision, Says};
+use super::inquiry::Inquiry;
+use super::probe::Pace;
+use super::signal::Reading;
+use super::task::{Discovery, PrimaryMemory};
+use crate::config::{HoldTimeout, OnSentinelLoss};
+use crate::net::HostPort;
+use crate::topology::{Gate, LEASE, Primary};
+
+/// A loop that ran later than this did not run when it should have.
+const GAP: Duration = Duration::from_secs(1);
+/// How long no Sentinel may name a primary before `--on-sentinel-loss fence` shuts the gate.
+pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
+/// `--hold-timeout auto` = clamp(down-after + margin, least, most).
+const HOLD_MARGIN: Duration = Duration::from_secs(10);
+
+impl Discovery {
+    /// Before any news is taken: did this process run all the time? If not, whatever is in the
+    /// socket buffers may be old, and a living old primary must not be renewed by it.
+    pub(super) fn notice_gap(&mut self) {
+        let now = Instant::now();
+        let gap = now.saturating_duration_since(self.last_step) > GAP;
+        let lapsed = self.publisher.lease_expired();
+        if self.election.current().is_none() || !(gap || (lapsed && self.inquiry.is_none())) {
+            return;
+        }
+        if lapsed {
+            // The workers hold already; from here on the snapshot says so too.
+            self.shut("a fresh look around: no heartbeat came in time, or the process was paused");
+        }
+        self.inquire(now, true);
+    }
+
+    fn inquire(&mut self, now: Instant, after_gap: bool) {
+        self.inquiry = Some(Inquiry::begin(now, after_gap));
+        self.roster.nudge();
+    }
+
+    /// Acts on what is known now.
+    pub(super) async fn steer(&mut self) {
+        let now = Instant::now();
+        if let Some(inquiry) = &mut self.inquiry {
+            inquiry.observe(self.roster.round(inquiry.since()), now);
+            if inquiry.is_stale(now) {
+                self.inquire(now, false);
+            }
+        }
+        let blind = |inquiry: &Inquiry| inquiry.after_gap && !inquiry.is_concluded();
+        if !self.inquiry.as_ref().is_some_and(blind) {
+            self.decide(now).await;
+        }
+        self.fence(now);
+        self.set_paces(Instant::now());
+    }
+
+    async fn decide(&mut self, now: Instant) {
+        let known = self.roster.known(now);
+        let decision = self.election.decide(self.millis(now), known);
+        let conflict = match &decision {
+            Decision::Conflict(addresses) => addresses.clone(),
+            _ => Vec::new(),
+        };
+        self.report_conflict(conflict);
+        self.pending = None;
+        match decision {
+            Decision::Switch {
+                claim,
+                role_verified,
+            } => self.switch(claim, role_verified).await,
+            Decision::Verify { claim, by_majority } => {
+                if by_majority {
+                    let address = &claim.address;
+                    self.shut(&format!(
+                        "{address}, the newest primary named, to act as one"
+                    ));
+                }
+                self.pending = Some(claim);
+            }
+            Decision::Learn(epoch) => {
+                tracing::info!(
+                    event = "epoch_learned",
+                    epoch,
+                    "the same primary at another epoch"
+                );
+                self.election.learned(epoch);
+            }
+            Decision::Wait | Decision::Stay | Decision::Degraded | Decision::Conflict(_) => {}
+        }
+        self.watch_nodes();
+    }
+
+    async fn switch(&mut self, claim: Claim, role_verified: bool) {
+        let old = self.election.current().cloned();
+        let sent = self.watches.last_look(&claim.address);
+        let primary = Primary {
+            address: claim.address.clone(),
+            epoch: claim.epoch,
+            role_verified,
+        };
+        let lease_until = sent.unwrap_or_else(Instant::now) + LEASE;
+        let confirmed = self.publisher.switch(primary, lease_until).await;
+        tracing::info!(
+            event = "primary_changed",
+            old = old.as_ref().map(|old| old.address.to_string()),
+            new = %claim.address,
+            epoch = claim.epoch,
+            source = %self.source(&claim),
+            role_verified,
+            confirmed_ms = u64::try_from(confirmed.as_millis()).unwrap_or(u64::MAX),
+            "the primary is at another address"
+        );
+        self.switches += u64::from(old.is_some());
+        self.primary = PrimaryMemory {
+            restarts: self.primary.restarts,
+            ..PrimaryMemory::default()
+        };
+        self.underway.concluded();
+        self.election.switched(claim);
+        self.inquiry = None;
+        self.waiting_for = None;
+        // Waiting for the workers was our own doing, not a gap.
+        self.last_step = Instant::now();
+    }
+
+    /// The Sentinels that name this primary.
+    fn source(&self, claim: &Claim) -> String {
+        let named_by = |(address, member): (&HostPort, &super::roster::Member)| {
+            (member.claim.as_ref() == Some(claim)).then(|| address.to_string())
+        };
+        let names: Vec<_> = self.roster.iter().filter_map(named_by).collect();
+        names.join(",")
+    }
+
+    /// A look at the current primary came back.
+    pub(super) fn heartbeat(&mut self, reading: Reading) {
+        self.notice_restart(&reading);
+        if reading.error != self.primary.error {
+            if let Some(error) = &reading.error {
+                tracing::warn!(event = "primary_unclear", primary = %reading.address, error, "heartbeat");
+            }
+            self.primary.error.clone_from(&reading.error);
+        }
+        self.primary.says = Some(reading.says);
+        match reading.says {
+            Says::Replica => self.bad(&reading, "says that it is no primary"),
+            Says::Nothing => {
+                let why = reading.error.as_deref().unwrap_or("does not answer");
+                self.bad(&reading, why);
+            }
+            Says::Master | Says::MayNotAsk | Says::Alive => self.good(&reading),
+        }
+    }
+
+    fn bad(&mut self, reading: &Reading, why: &str) {
+        self.inquiry = None;
+        let address = &reading.address;
+        self.shut(&format!("the primary at {address}: {why}"));
+    }
+
+    fn good(&mut self, reading: &Reading) {
+        let now = Instant::now();
+        let open = self.publisher.load().gate == Gate::Open;
+        let Some(inquiry) = &mut self.inquiry else {
+            if open {
+                self.publisher.renew(reading.sent + LEASE);
+            } else {
+                // It is back. Before it is believed, the Sentinels are asked.
+                self.inquire(now, false);
+            }
+            return;
+        };
+        inquiry.observe(self.roster.round(inquiry.since()), now);
+        // Alive without a role is enough to go on, not to begin again.
+        let tells = open || reading.says != Says::Alive;
+        if !tells || !inquiry.believes(reading.sent) || !self.may_trust(now) {
+            return;
+        }
+        self.inquiry = None;
+        if open {
+            self.publisher.renew(reading.sent + LEASE);
+            tracing::info!(event = "lease_renewed", primary = %reading.address, "still the primary");
+        } else {
+            self.publisher.open_in_place(reading.sent + LEASE);
+            self.waiting_for = None;
+            tracing::info!(event = "gate_opened", primary = %reading.address, "the primary is back");
+        }
+    }
+
+    /// Whether the Sentinels' newest answers let the present primary go on after a doubt.
+    fn may_trust(&self, now: Instant) -> bool {
+        let topology = self.publisher.load();
+        let doubted = match (topology.gate, &self.inquiry) {
+            (Gate::Open, Some(inquiry)) => inquiry.since(),
+            _ => topology.gate_since,
+        };
+        let longest = topology.hold_timeout;
+        let at = self.millis(now);
+        match self.election.decide(at, self.roster.known(now)) {
+            Decision::Switch { .. }
+            | Decision::Verify {
+                by_majority: true, ..
+            } => return false,
+            // One Sentinel names another node that does not act as primary: not for ever.
+            Decision::Verify { .. } if now.saturating_duration_since(doubted) < longest => {
+                return false;
+            }
+            _ => {}
+        }
+        !self.must_fence(now) && self.underway.may_open(self.millis(doubted), at, longest)
+    }
+
+    /// Shuts the gate of the current generation, if it is open. `reason` says what is waited for.
+    pub(super) fn shut(&mut self, reason: &str) {
+        let topology = self.publisher.load();
+        if topology.primary.is_none() {
+            return;
+        }
+        if self.waiting_for.as_deref() != Some(reason) {
+            self.waiting_for = Some(reason.to_owned());
+        }
+        if topology.gate == Gate::Shut {
+            return;
+        }
+        tracing::info!(event = "gate_shut", reason, "commands are held");
+        // Shut at the first poll. Nothing hangs on the workers' confirmation here: a switch waits
+        // for it anyway, and to open in place needs none.
+        let mut shutting = std::pin::pin!(self.publisher.shut());
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = shutting.as_mut().poll(&mut context);
+    }
+
+    fn must_fence(&self, now: Instant) -> bool {
+        self.config.on_sentinel_loss == OnSentinelLoss::Fence
+            && now.saturating_duration_since(self.last_named) > FENCE_AFTER
+    }
+
+    fn fence(&mut self, now: Instant) {
+        if self.must_fence(now) {
+            self.inquiry = None;
+            self.shut("a Sentinel (none has answered for 30 s, and --on-sentinel-loss is fence)");
+        }
+    }
+
+    fn notice_restart(&mut self, reading: &Reading) {
+        let memory = &mut self.primary;
+        let went_down = |(new, old)| new < old;
+        let other_process = matches!(
+            (&reading.run_id, &memory.run_id), (Some(new), Some(old)) if new != old
+        );
+        if other_process || reading.offset.zip(memory.offset).is_some_and(went_down) {
+            memory.restarts += 1;
+            tracing::warn!(
+                event = "primary_restarted",
+                primary = %reading.address,
+                old_offset = memory.offset,
+                new_offset = reading.offset,
+                "the primary was restarted without a failover; its data may be older, or gone"
+            );
+        }
+        if reading.run_id.is_some() {
+            memory.run_id.clone_from(&reading.run_id);
+        }
+        memory.offset = reading.offset.or(memory.offset);
+    }
+
+    fn report_conflict(&mut self, conflict: Vec<HostPort>) {
+        if conflict == self.conflict {
+            return;
+        }
+        if !conflict.is_empty() {
+            let named: Vec<_> = conflict.iter().map(ToString::to_string).collect();
+            tracing::error!(
+                event = "sentinel_conflict",
+                named = named.join(","),
+                "Sentinels name different primaries at one epoch and none has a majority"
+            );
+        }
+        self.conflict = conflict;
+    }
+
+    /// Watches the primary and whoever may become it, and nobody else.
+    fn watch_nodes(&mut self) {
+        let mut wanted: Vec<HostPort> = Vec::new();
+        if self.election.current().is_none() {
+            wanted.extend(self.conflict.iter().cloned());
+        }
+        wanted.extend(self.pending.iter().map(|claim| claim.address.clone()));
+        let current = self.election.current().map(|claim| claim.address.clone());
+        wanted.retain(|address| Some(address) != current.as_ref());
+        for address in &wanted {
+            self.watches.set(address, Pace::Hunt);
+        }
+        wanted.extend(current);
+        self.watches.retain(&wanted);
+    }
+
+    fn set_paces(&mut self, now: Instant) {
+        let waiting = self.publisher.load().gate == Gate::Shut || self.inquiry.is_some();
+        let fast = waiting || self.pending.is_some() || now < self.eager_until;
+        self.roster.set_fast(fast);
+        if let Some(claim) = self.election.current() {
+            let pace = if waiting { Pace::Close } else { Pace::Steady };
+            self.watches.set(&claim.address, pace);
+        }
+    }
+
+    /// The slow business of each tick: who is lost, who is forgotten, how long to hold.
+    pub(super) fn look_after_sentinels(&mut self) {
+        let now = Instant::now();
+        for gone in self.roster.forget_unlisted(now) {
+            self.underway.forget(&gone);
+        }
+        self.roster.report_lost(now);
+        let degraded =
+            self.election.current().is_some() && self.election.fresh_count(self.millis(now)) == 0;
+        if degraded != self.degraded {
+            self.degraded = degraded;
+            tracing::warn!(
+                event = "degraded",
+                degraded,
+                "whether no Sentinel names a primary"
+            );
+        }
+        let down_after = self
+            .roster
+            .reachable(now)
+            .filter_map(|member| member.down_after);
+        if let (HoldTimeout::Auto, Some(longest)) = (self.config.hold_timeout, down_after.max()) {
+            let hold = longest.saturating_add(HOLD_MARGIN);
+            self.publisher
+                .set_hold_timeout(hold.clamp(HoldTimeout::AUTO.0, HoldTimeout::AUTO.1));
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The main loop of discovery: takes news, keeps the memories up to date, and after each piece of
+//! news lets `steering` act on what is known now.
+//!
+//! It waits for: signals of its own tasks, reports of the data path, and a tick. Nothing here waits
+//! for a peer; the one wait is for the workers' confirmation during a switch, bounded by the lease.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::election::{Claim, Election, Millis, Says};
+use super::event::Event;
+use super::inquiry::Inquiry;
+use super::message::{BadAnswer, MasterFields};
+use super::roster::Roster;
+use super::signal::{News, Reading, SIGNALS_MAX, Signal};
+use super::underway::Underway;
+use super::watches::Watches;
+use super::{StatusHandle, probe, seeds, sentinel};
+use crate::config::Config;
+use crate::net::HostPort;
+use crate::topology::{Gate, Publisher, Report, Sign};
+
+/// How often it looks around without any news.
+const TICK: Duration = Duration::from_millis(100);
+/// How long Sentinels are asked fast after an event.
+const EAGER: Duration = Duration::from_secs(5);
+
+/// Everything discovery remembers.
+pub(super) struct Discovery {
+    pub(super) config: Arc<Config>,
+    pub(super) publisher: Publisher,
+    pub(super) status: StatusHandle,
+    pub(super) base: Instant,
+    pub(super) roster: Roster,
+    pub(super) watches: Watches,
+    pub(super) election: Election,
+    pub(super) underway: Underway,
+    pub(super) primary: PrimaryMemory,
+    /// A fresh look around that must end well before the primary is believed again.
+    pub(super) inquiry: Option<Inquiry>,
+    /// When the loop last ran; a gap means that the process did not.
+    pub(super) last_step: Instant,
+    /// When a Sentinel last named a primary.
+    pub(super) last_named: Instant,
+    /// Sentinels are asked fast until then.
+    pub(super) eager_until: Instant,
+    /// Names that cannot be looked up, and why.
+    pub(super) unresolved: BTreeMap<HostPort, String>,
+    /// Addresses in conflict at one epoch.
+    pub(super) conflict: Vec<HostPort>,
+    /// A newer primary is named and not verified yet.
+    pub(super) pending: Option<Claim>,
+    /// What the candidate last said.
+    pub(super) candidate: Option<Reading>,
+    pub(super) waiting_for: Option<String>,
+    /// When it was last logged what the first choice waits for.
+    pub(super) told_waiting: Option<Instant>,
+    pub(super) degraded: bool,
+    pub(super) switches: u64,
+}
+
+/// What the watch of the current primary has shown.
+#[derive(Debug, Default)]
+pub(super) struct PrimaryMemory {
+    pub(super) says: Option<Says>,
+    pub(super) run_id: Option<String>,
+    pub(super) offset: Option<i64>,
+    pub(super) error: Option<String>,
+    pub(super) restarts: u64,
+}
+
+impl Discovery {
+    pub(super) fn new(
+        config: Arc<Config>,
+        publisher: Publisher,
+        status: StatusHandle,
+        out: mpsc::Sender<Signal>,
+    ) -> Self {
+        let now = Instant::now();
+        let sentinels = sentinel::Settings {
+            primary_name: config.primary_name.clone(),
+            credentials: config.sentinel_credentials.clone(),
+            connect_timeout: config.connect_timeout,
+            poll_interval: config.poll_interval,
+            learn_peers: config.sentinel_discovery,
+        };
+        let nodes = probe::Settings {
+            credentials: config.control_credentials.clone().or(config.login.clone()),
+            connect_timeout: config.connect_timeout,
+            heartbeat_timeout: config.heartbeat_timeout,
+        };
+        Self {
+            config,
+            publisher,
+            status,
+            base: now,
+            roster: Roster::new(sentinels, out.clone()),
+            watches: Watches::new(nodes, out),
+            election: Election::default(),
+            underway: Underway::default(),
+            primary: PrimaryMemory::default(),
+            inquiry: None,
+            last_step: now,
+            last_named: now,
+            eager_until: now,
+            unresolved: BTreeMap::new(),
+            conflict: Vec::new(),
+            pending: None,
+            candidate: None,
+            waiting_for: None,
+            told_waiting: None,
+            degraded: false,
+            switches: 0,
+        }
+    }
+
+    /// Time as the pure parts count it.
+    pub(super) fn millis(&self, at: Instant) -> Millis {
+        let since = at.saturating_duration_since(self.base).as_millis();
+        Millis::try_from(since).unwrap_or(Millis::MAX)
+    }
+
+    async fn run(
+        mut self,
+        mut signals: mpsc::Receiver<Signal>,
+        mut reports: mpsc::Receiver<Report>,
+    ) -> Infallible {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut ticked = false;
+            tokio::select! {
+                Some(signal) = signals.recv() => {
+                    self.notice_gap();
+                    self.take(signal);
+                }
+                Some(report) = reports.recv() => {
+                    self.notice_gap();
+                    self.look_into(report);
+                }
+                _ = tick.tick() => {
+                    self.notice_gap();
+                    ticked = true;
+                }
+            }
+            self.steer().await;
+            if ticked {
+                self.look_after_sentinels();
+            }
+            self.show();
+            self.last_step = Instant::now();
+        }
+    }
+
+    fn take(&mut self, signal: Signal) {
+        match signal {
+            Signal::Sentinel { from, news } => self.hear(&from, news),
+            Signal::Reading(reading) => self.read(reading),
+            Signal::Resolved { seed, result } => self.resolved(seed, result),
+        }
+    }
+
+    fn hear(&mut self, from: &HostPort, news: News) {
+        match news {
+            News::Answer {
+                asked,
+                run_id,
+                result,
+            } => self.answered(from, asked, run_id, result),
+            News::Failed { asked, error } => {
+                if let Some(member) = self.roster.get_mut(from) {
+                    member.concluded = Some(asked);
+                    member.error = Some(error);
+                }
+            }
+            News::Peers(peers) => self.roster.learn(from, peers, Instant::now()),
+            News::Event(event) => self.heard_event(from, event),
+            News::Subscribed => {
+                if let Some(member) = self.roster.get_mut(from) {
+                    member.subscribed = true;
+                    member.subscription_error = None;
+                }
+                // What was published before is not repeated.
+                self.roster.nudge();
+            }
+            News::Unsubscribed { error } => self.unsubscribed(from, error),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        from: &HostPort,
+        asked: Instant,
+        run_id: String,
+        result: Result<(HostPort, MasterFields), BadAnswer>,
+    ) {
+        let at = self.millis(asked);
+        // A member that is gone may still have had an answer under way.
+        let Some(member) = self.roster.get_mut(from) else {
+            return;
+        };
+        member.concluded = Some(asked);
+        member.answered = Some(asked);
+        if !member.found {
+            member.found = true;
+            tracing::info!(event = "sentinel_found", sentinel = %from, run_id, "a Sentinel answers");
+        }
+        member.run_id = Some(run_id.clone());
+        match result {
+            Ok((address, fields)) => {
+                let claim = Claim {
+                    address,
+                    epoch: fields.epoch,
+                };
+                member.error = None;
+                member.claim = Some(claim.clone());
+                member.quorum = Some(fields.quorum);
+                member.down_after = Some(fields.down_after);
+                member.other_sentinels = fields.other_sentinels;
+                self.underway.polled(from, fields.in_trouble, at);
+                self.election.observe(&run_id, claim, fields.quorum, at);
+                self.last_named = self.last_named.max(asked);
+            }
+            // Seen in the middle of a change: the next poll tells.
+            Err(BadAnswer::Torn) => {}
+            Err(bad) => {
+                member.error = Some(bad.to_string());
+                member.claim = None;
+                self.underway.polled(from, false, at);
+                self.election.retract(&run_id);
+            }
+        }
+    }
+
+    fn heard_event(&mut self, from: &HostPort, event: Event) {
+        tracing::debug!(event = "sentinel_event", sentinel = %from, kind = ?event, "heard");
+        let now = Instant::now();
+        self.underway.event(from, event, self.millis(now));
+        self.eager_until = now + EAGER;
+        self.roster.nudge();
+    }
+
+    fn unsubscribed(&mut self, from: &HostPort, error: String) {
+        let Some(member) = self.roster.get_mut(from) else {
+            return;
+        };
+        // Retried for ever, so only a change is worth a line.
+        if member.subscribed || member.subscription_error.is_none() {
+            tracing::info!(event = "subscription_lost", sentinel = %from, error, "polling goes on");
+        }
+        member.subscribed = false;
+        member.subscription_error = Some(error);
+    }
+
+    fn resolved(&mut self, seed: HostPort, result: Result<Vec<SocketAddr>, String>) {
+        match result {
+            Ok(addresses) => {
+                self.unresolved.remove(&seed);
+                for address in addresses {
+                    let address = HostPort::new(address.ip().to_canonical().to_string(), seed.port);
+                    self.roster.add(address, false, Instant::now());
+                }
+            }
+            Err(error) => {
+                if self
+                    .unresolved
+                    .insert(seed.clone(), error.clone())
+                    .is_none()
+                {
+                    tracing::warn!(event = "sentinel_unresolved", sentinel = %seed, error, "retrying");
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, reading: Reading) {
+        if !self.watches.note(&reading) {
+            return;
+        }
+        let sent = self.millis(reading.sent);
+        self.election.verdict(&reading.address, reading.says, sent);
+        let current = self.election.current();
+        if current.is_some_and(|claim| claim.address == reading.address) {
+            self.heartbeat(reading);
+        } else {
+            self.candidate = Some(reading);
+        }
+    }
+
+    /// The data path saw something: the control connection shall tell what it means.
+    fn look_into(&mut self, report: Report) {
+        let topology = self.publisher.load();
+        let (true, Some(primary)) = (report.generation == topology.generation, &topology.primary)
+        else {
+            return;
+        };
+        self.watches.nudge(&primary.address);
+        let says_no = matches!(report.sign, Sign::NotPrimary | Sign::Rejected);
+        // Where we may not ask for the role, the links' word is all there is.
+        if says_no && self.primary.says == Some(Says::MayNotAsk) && topology.gate == Gate::Open {
+            self.underway.doubt(self.millis(Instant::now()));
+            self.shut("a link found that the node does not act as primary");
+        }
+    }
+}
+
+/// Runs discovery for the life of the process; never returns.
+pub(super) async fn run(
+    config: Arc<Config>,
+    publisher: Publisher,
+    reports: mpsc::Receiver<Report>,
+    status: StatusHandle,
+) -> Infallible {
+    let (out, signals) = mpsc::channel(SIGNALS_MAX);
+    let mut discovery = Discovery::new(config.clone(), publisher, status, out.clone());
+    let mut lookups = tokio::task::JoinSet::new();
+    for seed in &config.sentinels {
+        if seed.literal().is_some() {
+            discovery.roster.add(seed.clone(), true, Instant::now());
+        } else {
+            lookups.spawn(seeds::follow(seed.clone(), out.clone()));
+        }
+    }
+    drop(out);
+    discovery.run(signals, reports).await
+}

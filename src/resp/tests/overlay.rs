@@ -1,0 +1,87 @@
+//! The command table and the replies of our own.
+
+use std::time::Duration;
+
+use crate::resp::commands::TABLE;
+use crate::resp::{Channels, ProtocolError, ReplyScanner, Special, replies, special};
+
+#[test]
+fn the_table_is_sorted_unique_and_upper_case() {
+    assert!(TABLE.is_sorted_by(|(a, _), (b, _)| a < b));
+    for (name, _) in TABLE {
+        assert!(name.bytes().all(|byte| byte.is_ascii_uppercase()), "{name}");
+    }
+}
+
+#[test]
+fn every_listed_command_is_found() {
+    for (name, expected) in TABLE {
+        assert_eq!(special(name.as_bytes()), *expected, "{name}");
+    }
+    let kind = Channels::Shard;
+    assert_eq!(special(b"SUNSUBSCRIBE"), Special::Unsubscribe { kind });
+    assert_eq!(special(b"PSYNC"), Special::Refused);
+}
+
+#[test]
+fn all_else_is_plain() {
+    for name in [
+        "",
+        "GET",
+        "SET",
+        "AUTHX",
+        "AUT",
+        "EXEX",
+        "PUNSUBSCRIBED",
+        "auth",
+        "[UTH",
+        "\u{00ff}YNC",
+        "SUBSCRIBERS",
+        "XREADY",
+    ] {
+        assert_eq!(special(name.as_bytes()), Special::Plain, "{name}");
+    }
+}
+
+#[test]
+fn our_replies_are_one_frame_each() {
+    let made = [
+        replies::OK.to_vec(),
+        replies::NOAUTH.to_vec(),
+        replies::WRONGPASS.to_vec(),
+        replies::MAX_CLIENTS.to_vec(),
+        replies::UNCERTAIN.to_vec(),
+        replies::masterdown("a\r\n+OK\r\n", Duration::ZERO),
+        replies::protocol_error(&ProtocolError::ExpectedBulk(b'\r')),
+        replies::refused(b"SY\r\nNC\xff"),
+    ];
+    for reply in made {
+        let whole = Ok(Some(reply.len()));
+        assert_eq!(ReplyScanner::new().scan(&reply), whole);
+    }
+}
+
+#[test]
+fn our_replies_say_what_is_promised() {
+    #[track_caller]
+    fn check(reply: &[u8], expected: &str) {
+        assert_eq!(str::from_utf8(reply).expect("text"), expected);
+    }
+    check(
+        &replies::masterdown("mymaster", Duration::from_millis(2_900)),
+        "-MASTERDOWN steadfast: no primary for 'mymaster' after 2s; the command was NOT executed\r\n",
+    );
+    check(
+        replies::UNCERTAIN,
+        "-UNCERTAIN steadfast: the connection was lost after the command was sent; \
+         it may or may not have been executed\r\n",
+    );
+    check(
+        &replies::protocol_error(&ProtocolError::ExpectedBulk(b'*')),
+        "-ERR Protocol error: expected '$', got '*'\r\n",
+    );
+    check(
+        &replies::refused(b"SYNC"),
+        "-ERR steadfast: SYNC is not available through a proxy\r\n",
+    );
+}

@@ -1,0 +1,156 @@
+//! What is written against what is: the README's flags, commands, links and blocks, and the demo.
+//!
+//! The blocks that need other languages are run by `tests/clients/run.sh`; here it is only checked
+//! that each of them has its script.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const STEADFAST: &str = env!("CARGO_BIN_EXE_steadfast");
+/// Flags of every command line program, not worth a line in the table.
+const UNTOLD: [&str; 2] = ["--help", "--version"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every word of `text` that starts with `--`, without what is attached to it.
+fn flags_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    words
+        .filter(|word| word.len() > 2 && word.starts_with("--"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The first column of the table after `<!-- flags -->`.
+fn flags_told() -> BTreeSet<String> {
+    let readme = page("README.md");
+    let (_, after) = readme
+        .split_once("<!-- flags -->")
+        .expect("a table of flags");
+    let table = after
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    let rows = table.filter(|row| row.starts_with("| `"));
+    rows.flat_map(|row| flags_in(row.split(" | ").next().unwrap_or(row)))
+        .collect()
+}
+
+/// The flags that `steadfast run --help` explains: those its lines begin with.
+fn flags_there() -> BTreeSet<String> {
+    let help = run(Command::new(STEADFAST).args(["run", "--help"]));
+    let help = String::from_utf8(help.stdout).expect("help is text");
+    let lines = help.lines().map(str::trim_start);
+    lines
+        .filter(|line| line.starts_with('-'))
+        .flat_map(|line| flags_in(line.split("  ").next().unwrap_or(line)))
+        .filter(|flag| !UNTOLD.contains(&flag.as_str()))
+        .collect()
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output
+}
+
+#[test]
+fn the_readme_lists_every_flag_and_no_other() {
+    assert_eq!(flags_told(), flags_there());
+}
+
+#[test]
+fn every_make_target_named_in_the_pages_exists() {
+    let makefile = page("Makefile");
+    let targets: BTreeSet<_> = makefile
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(target, _)| target)
+        .collect();
+    for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = page(name);
+        let mut named = text
+            .split(['`', '\n'])
+            .filter_map(|code| code.trim().strip_prefix("make "));
+        let missing = named.find(|target| {
+            let word = target.split(' ').next().unwrap_or(target);
+            !targets.contains(word)
+        });
+        assert_eq!(missing, None, "{name} names a target the Makefile lacks");
+    }
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+    ] {
+        let text = page(name);
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            assert!(root().join(link).exists(), "{name} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn every_block_to_copy_has_a_check() {
+    let readme = page("README.md");
+    let runner = page("tests/clients/run.sh");
+    let blocks: Vec<_> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("<!-- block: ")?.strip_suffix(" -->"))
+        .collect();
+    assert!(blocks.len() >= 4, "the blocks are found: {blocks:?}");
+    for block in blocks {
+        assert!(
+            runner.contains(&format!("readme_{block}.")),
+            "tests/clients/run.sh has no check for the block {block}"
+        );
+    }
+}
+
+/// Goal: `make demo` works. Method: run what it runs, on the binary under test.
+#[test]
+fn the_demo_follows_a_crash_and_a_planned_failover() {
+    let told = run(&mut Command::new(demo()));
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for phase in ["steady", "crash", "old primary back", "planned failover"] {
+        assert!(told.contains(phase), "{phase} is missing:\n{told}");
+    }
+    assert!(told.contains("missing on the final primary: "), "{told}");
+}
+
+/// The demo, built for the profile under test: `cargo test --test docs` alone does not build it.
+fn demo() -> PathBuf {
+    let profile = Path::new(STEADFAST)
+        .parent()
+        .expect("the binary has a folder");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--locked", "--example", "failover_demo"]);
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    run(build.current_dir(root()));
+    profile.join("examples/failover_demo")
+}

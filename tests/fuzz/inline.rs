@@ -1,0 +1,7 @@
+//! One inline line.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use steadfast::resp::check;
+
+fuzz_target!(|input: &[u8]| check::inline(input));

@@ -1,0 +1,178 @@
+//! Goal: every way of logging in works, before and after a failover. Method: beds with passwords
+//! and ACL users; clients that log in themselves and clients that cannot.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bed::{Bed, FAILOVER_LIMIT};
+use crate::client::Client;
+use crate::proxy::{Proxy, run_to_end};
+use crate::value::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+/// What applications are usually granted; ROLE and INFO are not in it.
+const APP_RULES: &str = "on >app-pw ~* &* +@all -@dangerous";
+
+fn secret(bed: &Bed, name: &str, text: &str) -> PathBuf {
+    let path = bed.dir().join(name);
+    fs::write(&path, format!("{text}\n")).unwrap();
+    path
+}
+
+#[track_caller]
+fn refused(reply: &Value, kind: &str) {
+    assert!(
+        reply.error().is_some_and(|text| text.starts_with(kind)),
+        "{reply:?}, not {kind}"
+    );
+}
+
+/// Moves the primary and waits until the proxy has followed.
+fn fail_over(bed: &Bed, proxy: &Proxy) -> u16 {
+    let new = bed.failover();
+    proxy.wait_primary(FAILOVER_LIMIT, new.addr());
+    new.port()
+}
+
+#[test]
+fn a_clients_own_password_passes_through_and_still_does_after_a_failover() {
+    let bed = Bed::builder().requirepass("secret").start();
+    let proxy = Proxy::ready(&bed);
+    refused(&proxy.connect().call(&["GET", "k"]), "NOAUTH");
+    refused(&proxy.connect().call(&["AUTH", "wrong"]), "WRONGPASS");
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "secret"]).is_ok());
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    fail_over(&bed, &proxy);
+    assert!(client.closed_within(SOON).is_some());
+    let mut again = proxy.connect();
+    assert!(again.call(&["AUTH", "secret"]).is_ok());
+    assert_eq!(again.call(&["GET", "k"]).text(), "v");
+    refused(&proxy.connect().call(&["GET", "k"]), "NOAUTH");
+}
+
+#[test]
+fn an_unprivileged_user_is_served_without_a_control_user() {
+    let bed = Bed::builder()
+        .requirepass("admin")
+        .user("app", APP_RULES)
+        .start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    refused(&client.call(&["ROLE"]), "NOPERM");
+    fail_over(&bed, &proxy);
+    assert!(client.closed_within(SOON).is_some());
+    let mut again = proxy.connect();
+    assert!(again.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert_eq!(again.call(&["GET", "k"]).text(), "v");
+}
+
+#[test]
+fn a_control_user_checks_roles_and_lends_its_rights_to_nobody() {
+    let bed = Bed::builder()
+        .requirepass("admin")
+        .user("app", APP_RULES)
+        .user(
+            "steadfast",
+            "on >control-pw -@all +auth +hello +ping +role +info",
+        )
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--control-username", "steadfast")
+        .flag(
+            "--control-password-file",
+            secret(&bed, "control", "control-pw"),
+        )
+        .start_ready();
+    refused(&proxy.connect().call(&["ROLE"]), "NOAUTH");
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    refused(&client.call(&["ROLE"]), "NOPERM");
+    fail_over(&bed, &proxy);
+    let mut again = proxy.connect();
+    assert!(again.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(again.call(&["SET", "k", "v"]).is_ok());
+}
+
+#[test]
+fn steadfast_logs_in_for_clients_that_cannot() {
+    let bed = Bed::builder()
+        .requirepass("admin")
+        .user("app", APP_RULES)
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", secret(&bed, "password", "app-pw"))
+        .start_ready();
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
+    fail_over(&bed, &proxy);
+    assert_eq!(proxy.connect().call(&["GET", "k"]).text(), "v");
+}
+
+#[test]
+fn clients_present_the_client_password_and_nothing_else_will_do() {
+    let bed = Bed::builder()
+        .requirepass("admin")
+        .user("app", APP_RULES)
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", secret(&bed, "password", "app-pw"))
+        .flag("--client-password-file", secret(&bed, "client", "door"))
+        .start_ready();
+    refused(&proxy.connect().call(&["GET", "k"]), "NOAUTH");
+    refused(&proxy.connect().call(&["AUTH", "wrong"]), "WRONGPASS");
+    refused(&proxy.connect().call(&["AUTH", "admin"]), "WRONGPASS");
+    refused(&proxy.connect().call(&["HELLO", "3"]), "NOAUTH");
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "door"]).is_ok());
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    let mut modern = proxy.connect();
+    let hello = modern.call(&["HELLO", "3", "AUTH", "default", "door"]);
+    assert_eq!(hello.fields()["proto"], "3");
+    assert_eq!(modern.call(&["GET", "k"]).text(), "v");
+}
+
+#[test]
+fn sentinels_may_ask_for_a_password() {
+    let bed = Bed::builder()
+        .sentinel_password("watch")
+        .requirepass("admin")
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag(
+            "--sentinel-password-file",
+            secret(&bed, "sentinel", "watch"),
+        )
+        .flag("--control-password-file", secret(&bed, "control", "admin"))
+        .start_ready();
+    let port = fail_over(&bed, &proxy);
+    let mut client = Client::connect(proxy.addr());
+    assert!(client.call(&["AUTH", "admin"]).is_ok());
+    assert_eq!(client.node_port(), port);
+}
+
+#[test]
+fn an_open_door_beyond_loopback_is_refused_at_the_start() {
+    let bed = Bed::builder().replicas(0).sentinels(1).start();
+    let password = secret(&bed, "password", "app-pw");
+    let output = run_to_end(&[
+        "run",
+        "--sentinel",
+        &bed.sentinel(0).addr().to_string(),
+        "--listen",
+        "0.0.0.0:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--password-file",
+        password.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(64));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("client-password"), "{text}");
+}

@@ -1,0 +1,229 @@
+//! Goal: while there is no primary, commands wait, and the end of the wait is said truthfully.
+//! Method: a primary that is taken away without a failover, because down-after is a minute.
+
+use std::time::{Duration, Instant};
+
+use crate::bed::{Bed, free_port, holds_for, wait_until};
+use crate::fakes::FlakyProxy;
+use crate::proxy::Proxy;
+use crate::value::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn lonely() -> Bed {
+    Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .start()
+}
+
+#[test]
+fn after_the_hold_the_error_says_that_nothing_was_executed() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "2s")
+        .start_ready();
+    bed.primary().kill();
+    let mut client = proxy.connect();
+    let asked = Instant::now();
+    let reply = client.call(&["SET", "k", "v"]);
+    let waited = asked.elapsed();
+    assert_eq!(
+        reply.error(),
+        Some(
+            "MASTERDOWN steadfast: no primary for 'mymaster' after 2s; the command was NOT executed"
+        )
+    );
+    assert!(waited > Duration::from_millis(1000), "only {waited:?}");
+    assert!(waited < Duration::from_millis(4000), "{waited:?}");
+}
+
+#[test]
+fn the_hold_belongs_to_the_outage_not_to_the_command() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    bed.primary().kill();
+    assert!(proxy.connect().call(&["GET", "k"]).error().is_some());
+    let asked = Instant::now();
+    let late = proxy.connect().call(&["GET", "k"]);
+    assert!(
+        late.error().unwrap().starts_with("MASTERDOWN steadfast"),
+        "{late:?}"
+    );
+    assert!(
+        asked.elapsed() < Duration::from_millis(700),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[test]
+fn a_hold_of_zero_fails_at_once() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "0s")
+        .start_ready();
+    bed.primary().kill();
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    let asked = Instant::now();
+    let reply = proxy.connect().call(&["SET", "k", "v"]);
+    assert!(
+        reply.error().unwrap().starts_with("MASTERDOWN steadfast"),
+        "{reply:?}"
+    );
+    assert!(
+        asked.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        asked.elapsed()
+    );
+}
+
+#[test]
+fn a_held_command_is_served_when_the_primary_is_back() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let server = bed.primary();
+    server.kill();
+    let mut client = proxy.connect();
+    client.send(&["INCR", "k"]).unwrap();
+    let held = client.reply_within(Duration::from_millis(700)).unwrap_err();
+    assert_eq!(held.kind(), std::io::ErrorKind::TimedOut);
+    server.restart();
+    assert_eq!(client.reply().unwrap(), Value::Int(1));
+    assert_eq!(proxy.primary(), Some(server.addr()));
+}
+
+#[test]
+fn a_held_command_whose_client_left_is_not_executed() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let server = bed.primary();
+    server.kill();
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    let mut leaver = proxy.connect();
+    leaver.send(&["SET", "leaver", "was here"]).unwrap();
+    let mut stayer = proxy.connect();
+    stayer.send(&["SET", "stayer", "is here"]).unwrap();
+    let held = leaver.reply_within(Duration::from_millis(300)).unwrap_err();
+    assert_eq!(held.kind(), std::io::ErrorKind::TimedOut);
+    drop(leaver);
+    server.restart();
+    assert!(stayer.reply().unwrap().is_ok());
+    assert_eq!(
+        server.command(&["EXISTS", "leaver", "stayer"]),
+        Value::Int(1)
+    );
+    assert_eq!(stayer.call(&["EXISTS", "leaver"]), Value::Int(0));
+}
+
+#[test]
+fn it_may_start_before_everything_else() {
+    let port = free_port();
+    let later = [format!("127.0.0.1:{port}")];
+    let proxy = Proxy::of(&later, "mymaster")
+        .flag("--hold-timeout", "30s")
+        .flag("--sentinel-discovery", "off")
+        .start();
+    let mut early = proxy.connect();
+    early.send(&["SET", "early", "bird"]).unwrap();
+    holds_for(Duration::from_millis(1500), "alive, gate shut", || {
+        proxy.is_alive() && proxy.gate_is("shut")
+    });
+    let bed = Bed::builder().replicas(0).sentinels(1).start();
+    let started = Instant::now();
+    let _door = FlakyProxy::start_on([127, 0, 0, 1].into(), port, bed.sentinel(0).addr());
+    assert!(early.reply().unwrap().is_ok());
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    wait_until(SOON, "ready", || proxy.is_ready());
+}
+
+#[test]
+fn a_reboot_that_loads_its_data_is_waited_for() {
+    let bed = Bed::builder()
+        .replicas(1)
+        .down_after(30_000)
+        .server_line("loading-process-events-interval-bytes 1024")
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let server = bed.primary();
+    assert!(server.command(&["DEBUG", "POPULATE", "2000"]).is_ok());
+    assert!(server.command(&["SET", "kept", "1"]).is_ok());
+    assert!(server.command(&["SAVE"]).is_ok());
+    // A millisecond for each key.
+    server.append_config("key-load-delay 1000");
+    server.restart();
+    let loading = server.command(&["GET", "kept"]);
+    assert!(
+        loading
+            .error()
+            .is_some_and(|text| text.starts_with("LOADING")),
+        "{loading:?}"
+    );
+    let mut client = proxy.connect();
+    assert_eq!(client.call(&["INCR", "kept"]), Value::Int(2));
+    assert_eq!(client.node_port(), server.port());
+    assert_eq!(proxy.generation(), 1, "nobody switched");
+}
+
+#[test]
+fn a_primary_that_comes_back_empty_is_reported() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let server = bed.primary();
+    server.command(&["SET", "k", "v"]);
+    server.restart();
+    assert_eq!(proxy.connect().call(&["DBSIZE"]), Value::Int(0));
+    wait_until(SOON, "the log warns of the restart", || {
+        let restarted = |line: &String| line.contains("WARN") && line.contains("restarted");
+        proxy.log().iter().any(restarted)
+    });
+}
+
+#[test]
+fn when_nobody_is_primary_nobody_is_served_and_nothing_spins() {
+    let bed = Bed::builder()
+        .replicas(1)
+        .sentinels(1)
+        .down_after(60_000)
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    let (first, second) = (bed.server(0), bed.server(1));
+    let port = second.port().to_string();
+    assert!(first.command(&["REPLICAOF", "127.0.0.1", &port]).is_ok());
+    wait_until(SOON, "the demotion is noticed", || proxy.gate_is("shut"));
+    let before = proxy.cpu_ticks();
+    let span = Duration::from_secs(2);
+    holds_for(span, "the gate stays shut", || {
+        std::thread::sleep(Duration::from_millis(100));
+        proxy.gate_is("shut")
+    });
+    let used = proxy.cpu_ticks() - before;
+    assert!(used < 60, "{used} ticks of CPU time in {span:?}");
+    let reply = proxy.connect().call(&["GET", "k"]);
+    assert!(
+        reply
+            .error()
+            .is_some_and(|text| text.starts_with("MASTERDOWN")),
+        "{reply:?}"
+    );
+    assert!(first.command(&["REPLICAOF", "NO", "ONE"]).is_ok());
+    proxy.wait_primary(SOON, first.addr());
+    assert!(proxy.connect().call(&["SET", "k", "v"]).is_ok());
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Brings what the demo and the tests need, and nothing that is already there.
+#
+#   tests/setup.sh server    a Valkey or Redis server (for the demo and the Rust tests)
+#   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
+#   tests/setup.sh lint      cargo-deny
+#   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
+#   tests/setup.sh           the first three
+#
+# System packages come from the distribution, each command printed before it runs, and leave no
+# service running. Everything else goes below target/tools. Exits with 69 when something is missing
+# that it cannot install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TOOLS=target/tools
+readonly VENV=$TOOLS/venv
+readonly CARGO_DENY=0.20.2
+readonly CARGO_FUZZ=0.13.2
+readonly UNAVAILABLE=69
+readonly POLICY=/usr/sbin/policy-rc.d
+
+have() { command -v "$1" >/dev/null 2>&1; }
+say() { printf 'setup: %s\n' "$*" >&2; }
+give_up() { say "$*"; exit "$UNAVAILABLE"; }
+
+# Runs a command as root, printed first.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        say "running: $*"
+        "$@"
+    else
+        say "running: sudo $*"
+        sudo -n "$@"
+    fi
+}
+
+# Ends here where packages cannot be installed, saying what to do by hand.
+may_install() {
+    have apt-get || give_up "please install: $* (there is no apt-get here to do it with)"
+    if [ "$(id -u)" -ne 0 ] && ! { have sudo && sudo -n true 2>/dev/null; }; then
+        give_up "please run: sudo apt-get install --no-install-recommends -y $*"
+    fi
+    # Package lists may be empty on a fresh machine, and then nothing can be found.
+    if ! apt-cache show redis-server >/dev/null 2>&1; then
+        as_root apt-get update -q >&2 || give_up "apt-get update failed"
+    fi
+}
+
+apt_install() {
+    may_install "$@"
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --no-install-recommends -y -q "$@" >&2 ||
+        give_up "apt-get could not install: $*"
+}
+
+setup_server() {
+    if have valkey-server || have redis-server; then return; fi
+    local package=redis-server
+    may_install "$package"
+    if apt-cache show valkey-server >/dev/null 2>&1; then
+        package=valkey-server
+    fi
+    forbid_service_starts
+    apt_install "$package"
+    allow_service_starts
+    if [ -d /run/systemd/system ]; then
+        # The package enables its service for the next boot, which nobody asked for.
+        as_root systemctl disable --now "$package" >&2 || true
+    fi
+}
+
+# Debian starts a packaged service unless policy-rc.d says no (invoke-rc.d(8)).
+forbid_service_starts() {
+    [ ! -e "$POLICY" ] || return 0
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$POLICY && chmod +x $POLICY"
+    trap allow_service_starts EXIT
+}
+
+allow_service_starts() {
+    if [ -n "$(trap -p EXIT)" ]; then
+        as_root rm -f "$POLICY"
+        trap - EXIT
+    fi
+}
+
+setup_venv() {
+    if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        apt_install python3 python3-venv
+    fi
+    [ -x "$VENV/bin/python" ] || python3 -m venv "$VENV"
+}
+
+setup_clients() {
+    if ! have php || ! php -r 'exit(extension_loaded("redis") ? 0 : 1);'; then
+        apt_install php-cli php-redis
+    fi
+    if ! have node || ! have npm; then
+        apt_install nodejs npm
+    fi
+    setup_venv
+    if ! cmp -s tests/clients/requirements.txt "$VENV/installed.txt"; then
+        "$VENV/bin/pip" install -q --disable-pip-version-check -r tests/clients/requirements.txt >&2
+        cp tests/clients/requirements.txt "$VENV/installed.txt"
+    fi
+    if ! cmp -s tests/clients/package.json "$TOOLS/node/installed.json"; then
+        mkdir -p "$TOOLS/node"
+        cp tests/clients/package.json "$TOOLS/node/package.json"
+        npm install --prefix "$TOOLS/node" --silent --no-package-lock --no-audit --no-fund \
+            --ignore-scripts >&2
+        cp tests/clients/package.json "$TOOLS/node/installed.json"
+    fi
+}
+
+# A cargo subcommand, prebuilt, which saves minutes; compiled where there is none for this machine.
+cargo_tool() {
+    local name=$1 version=$2
+    local binary=$TOOLS/bin/$name
+    if [ -x "$binary" ] && [ "$("$binary" --version)" = "$name $version" ]; then return; fi
+    mkdir -p "$TOOLS/bin"
+    setup_venv
+    if "$VENV/bin/pip" install -q --disable-pip-version-check --only-binary :all: \
+        "astral-dev-toolchain-$name==$version" >&2; then
+        ln -sf "../venv/bin/$name" "$binary"
+    else
+        cargo install --locked --version "$version" --root "$TOOLS" "$name"
+    fi
+}
+
+case "${1:-all}" in
+server) setup_server ;;
+clients) setup_clients ;;
+lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
+fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
+all)
+    setup_server
+    setup_clients
+    cargo_tool cargo-deny "$CARGO_DENY"
+    ;;
+*)
+    say "usage: tests/setup.sh [server|clients|lint|fuzz|all]"
+    exit 64
+    ;;
+esac
