@@ -102,7 +102,7 @@ impl Router {
 
     /// Notes a command as in flight.
     pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind) {
-        if kind == Kind::Monitor && self.slots.is_empty() && skips_monitor(owner) {
+        if kind == Kind::Monitor && self.slots.len() == 0 && skips_monitor(owner) {
             return;
         }
         self.slots.push(owner, kind);
