@@ -191,6 +191,7 @@ impl Drop for Running {
 impl Running {
     fn start(sentinels: Vec<HostPort>, on_sentinel_loss: OnSentinelLoss) -> Self {
         let config = Config {
+            pool: crate::config::Pool::Session,
             sentinels,
             primary_name: "mymaster".to_owned(),
             listen: Vec::new(),
