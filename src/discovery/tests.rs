@@ -411,7 +411,12 @@ fn a_process_that_slept_through_a_failover_trusts_nothing_it_finds() {
         assert!(failover.await.is_some());
         // Everything of this runtime sleeps while the Sentinels promote another node.
         std::thread::sleep(Duration::from_secs(4));
+        // On waking it is the living old primary that answers first.
+        let signal_all = |signal| bed.sentinels.iter().for_each(|s| s.signal(signal));
+        signal_all(rustix::process::Signal::STOP);
         let watcher = Watcher::start(running.handle.clone(), old.clone());
+        sleep(Duration::from_millis(1_200)).await;
+        signal_all(rustix::process::Signal::CONT);
         let (new, _) = running.open_at(2).await;
         assert_ne!(new, old);
         assert!(
