@@ -112,6 +112,34 @@ async fn a_silent_primary_holds_and_opens_in_place() {
 }
 
 #[tokio::test]
+async fn a_primary_that_wakes_during_its_failover_is_not_believed() {
+    let bed = Bed::start(1_000).await;
+    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
+    let running = Running::start(config(sentinels));
+    let (old, _) = running.open_at(1).await;
+    bed.node(&old).signal(rustix::process::Signal::STOP);
+    running.gate(Gate::Shut).await;
+    let watcher = Watcher::start(running.handle.clone(), old.clone());
+    until("a failover has begun", async || {
+        let mut begun = false;
+        for sentinel in &bed.sentinels {
+            let reply = sentinel.ask(&["SENTINEL", "MASTER", "mymaster"]).await;
+            let fields = reply.and_then(|reply| message::master_fields(&reply).ok());
+            begun |= fields.is_some_and(|fields| fields.in_trouble);
+        }
+        begun
+    })
+    .await;
+    bed.node(&old).signal(rustix::process::Signal::CONT);
+    let (new, _) = running.open_at(2).await;
+    assert_ne!(new, old);
+    assert!(
+        !watcher.stop(),
+        "the old primary was believed while it was replaced"
+    );
+}
+
+#[tokio::test]
 async fn follows_operators_and_is_not_delayed_by_a_frozen_sentinel() {
     let bed = Bed::start(60_000).await;
     let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
