@@ -225,6 +225,7 @@ impl Watcher {
                 let now = handle.load();
                 let at_old = now.primary.as_ref().is_some_and(|p| p.address == old);
                 used |= at_old && now.gate == Gate::Open && now.lease_valid(Instant::now());
+                std::thread::sleep(Duration::from_micros(50));
             }
             used
         });
