@@ -91,7 +91,7 @@ impl Discovery {
             }
             Decision::Wait | Decision::Stay | Decision::Degraded | Decision::Conflict(_) => {}
         }
-        self.watch_nodes();
+        self.watch_nodes(Instant::now());
     }
 
     async fn switch(&mut self, claim: Claim, role_verified: bool) {
@@ -247,12 +247,8 @@ impl Discovery {
     }
 
     /// Watches the primary and whoever may become it, and nobody else.
-    fn watch_nodes(&mut self) {
-        let mut wanted: Vec<HostPort> = Vec::new();
-        if self.election.current().is_none() {
-            wanted.extend(self.conflict.iter().cloned());
-        }
-        wanted.extend(self.pending.iter().map(|claim| claim.address.clone()));
+    fn watch_nodes(&mut self, now: Instant) {
+        let mut wanted = self.election.candidates(self.millis(now));
         let current = self.election.current().map(|claim| claim.address.clone());
         wanted.retain(|address| Some(address) != current.as_ref());
         for address in &wanted {

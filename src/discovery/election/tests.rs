@@ -235,6 +235,20 @@ fn the_first_choice_waits_for_a_majority_or_a_second() {
 }
 
 #[test]
+fn at_start_a_lie_about_a_dead_node_does_not_hide_what_the_majority_says() {
+    let mut bed = Bed {
+        election: Election::default(),
+        now: 1_000,
+        switches: Vec::new(),
+    };
+    let lie = [(C, 1000), (A, 1), (A, 1)];
+    bed.rounds(2, &lie, &[(C, Says::Nothing)]);
+    assert_eq!(bed.election.candidates(bed.now), [node(A), node(C)]);
+    bed.round(&lie, &[(A, Says::Master), (C, Says::Nothing)]);
+    assert_eq!(bed.switches, [claim(A, 1)]);
+}
+
+#[test]
 fn a_first_tie_is_broken_by_roles_only_when_they_are_clear() {
     let mut bed = Bed {
         election: Election::default(),
