@@ -148,7 +148,11 @@ impl Election {
     }
 
     /// `claim` was published as the primary.
+    ///
+    /// What others have held so far becomes steady against it only from now on, however long they
+    /// held it: they may just not have heard of the new primary yet.
     pub fn switched(&mut self, claim: Claim) {
+        self.claims.start_over_beside(&claim);
         self.distrusted = self.claims.above(claim.epoch);
         self.current = Some(claim);
         self.left = false;

@@ -12,7 +12,7 @@ struct Heard {
     quorum: u64,
     /// When it was asked.
     at: Millis,
-    /// Answers in a row with this claim, and when the first of them was asked for.
+    /// Answers in a row with this claim that count, and when the first of them was asked for.
     streak: u32,
     since: Millis,
 }
@@ -39,7 +39,7 @@ impl Claims {
         }
         let (streak, since) = match self.heard.get(run_id) {
             Some(last) if last.at > at => return false,
-            Some(last) if last.claim == *claim && last.is_fresh(at) => {
+            Some(last) if last.claim == *claim && last.streak > 0 && last.is_fresh(at) => {
                 (last.streak.saturating_add(1), last.since)
             }
             Some(_) => (1, at),
@@ -62,6 +62,12 @@ impl Claims {
         };
         self.heard.insert(run_id.to_owned(), heard);
         true
+    }
+
+    /// Whatever differs from `claim` is held anew from the next answer on.
+    pub(super) fn start_over_beside(&mut self, claim: &Claim) {
+        let others = self.heard.values_mut().filter(|heard| heard.claim != *claim);
+        others.for_each(|heard| heard.streak = 0);
     }
 
     pub(super) fn remove(&mut self, run_id: &str) {

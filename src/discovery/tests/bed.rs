@@ -176,6 +176,7 @@ pub(super) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 /// Settings as they are by default, but for the Sentinels.
 pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
     Config {
+        pool: crate::config::Pool::Session,
         sentinels,
         primary_name: "mymaster".to_owned(),
         listen: Vec::new(),
