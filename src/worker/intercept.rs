@@ -128,7 +128,7 @@ impl Session {
             Special::Unsubscribe { kind } if !intake.in_multi => {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
-            Special::Monitor => Kind::Monitor,
+            Special::Monitor if argc == 1 && !intake.in_multi => Kind::Monitor,
             Special::Blocking => Kind::Blocking,
             _ => Kind::Plain,
         };

@@ -49,6 +49,12 @@ impl ClientState {
         std::mem::take(&mut self.skip_next) || self.reply_off
     }
 
+    /// Whether the server passes over a MONITOR in silence: one is running already, and nothing
+    /// forbids the command before that is noticed (`monitorCommand` in replication.c).
+    pub(crate) fn ignores_monitor(&self) -> bool {
+        self.monitor && (self.resp3 || !self.is_subscribed())
+    }
+
     /// Whether a SKIP is pending; consumes it.
     pub(crate) fn take_skip(&mut self) -> bool {
         std::mem::take(&mut self.skip_next)

@@ -19,6 +19,7 @@ mod auth;
 mod bed_smoke;
 mod check;
 mod check_advice;
+mod differential;
 mod discovery;
 mod hold;
 mod lifecycle;

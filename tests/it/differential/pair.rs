@@ -1,0 +1,131 @@
+//! Two equal servers: one reached directly, one through Steadfast.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::bed::{Bed, Node, wait_until};
+use crate::proxy::Proxy;
+
+use super::mask::comparable;
+use super::plan::Plan;
+use super::side::{Record, run};
+
+/// A pair holds two beds, and tests that each hold one of two would wait for each other.
+static ONE_PAIR: Mutex<()> = Mutex::new(());
+/// How long the server may take to notice that a stream's clients have gone.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// Bytes of a differing reply that are shown.
+const SHOWN: usize = 300;
+
+/// The two sides.
+pub(super) struct Pair {
+    direct: Bed,
+    proxied: Bed,
+    proxy: Mini,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Pair {
+    /// Two fresh servers and a proxy that serves from the second.
+    #[track_caller]
+    pub(super) fn start() -> Self {
+        let turn = ONE_PAIR.lock().unwrap_or_else(PoisonError::into_inner);
+        let bed = |sentinels| Bed::builder().replicas(0).sentinels(sentinels).start();
+        let (direct, proxied) = (bed(0), bed(1));
+        let proxy = Mini::start(&proxied);
+        Self { direct, proxied, proxy, _turn: turn }
+    }
+
+    fn entrances(&self) -> [(SocketAddr, &Node); 2] {
+        let (direct, behind) = (self.direct.server(0), self.proxied.server(0));
+        [(direct.addr(), direct), (self.proxy.addr(), behind)]
+    }
+
+    /// Carries out `plan` on both sides.
+    pub(super) fn both(&self, plan: &Plan) -> [Record; 2] {
+        thread::scope(|scope| {
+            let sides = self.entrances().map(|(entrance, server)| {
+                scope.spawn(move || {
+                    refresh(server);
+                    run(plan, entrance, server)
+                })
+            });
+            sides.map(|side| side.join().unwrap())
+        })
+    }
+
+    /// Carries out `plan` on both sides and says where they differ, if they do.
+    pub(super) fn compare(&self, plan: &Plan) -> Result<(), String> {
+        let [direct, proxied] = self.both(plan);
+        if direct.stuck.is_some() || proxied.stuck.is_some() {
+            let (a, b) = (difference(&direct.subject, &proxied.subject), &proxied.stuck);
+            return Err(format!("stuck: direct {:?}, proxied {b:?}; {a:?}", direct.stuck));
+        }
+        difference(&direct.helper, &proxied.helper).map_err(|text| format!("helper: {text}"))?;
+        difference(&direct.subject, &proxied.subject)
+    }
+}
+
+/// Where two recorded streams differ after masking.
+pub(super) fn difference(direct: &[u8], proxied: &[u8]) -> Result<(), String> {
+    if direct == proxied {
+        return Ok(());
+    }
+    let (direct, proxied) = (comparable(direct), comparable(proxied));
+    let length = direct.len().max(proxied.len());
+    let Some(at) = (0..length).find(|at| direct.get(*at) != proxied.get(*at)) else {
+        return Ok(());
+    };
+    let show = |values: &[Vec<u8>], at: usize| match values.get(at) {
+        Some(value) => value[..value.len().min(SHOWN)].escape_ascii().to_string(),
+        None => "(nothing)".into(),
+    };
+    let before: Vec<_> = (at.saturating_sub(4)..at).map(|at| show(&direct, at)).collect();
+    let after = |values: &[Vec<u8>]| (at..at + 3).map(|at| show(values, at)).collect::<Vec<_>>().join("\n           ");
+    Err(format!(
+        "value {at} of {length}\n  before:  {}\n  direct:  {}\n  proxied: {}",
+        before.join("\n           "),
+        after(&direct),
+        after(&proxied)
+    ))
+}
+
+/// Takes a server back to its beginning, once the last stream's clients are gone.
+fn refresh(server: &Node) {
+    wait_until(SETTLE_LIMIT, "the last stream's clients are gone", || {
+        server.info("blocked_clients") == "0"
+            && server.info("tracking_clients") == "0"
+            && server.command(&["PUBSUB", "NUMPAT"]).text() == "0"
+            && server.command(&["PUBSUB", "CHANNELS", "d:*"]).items().is_empty()
+            && !server.command(&["CLIENT", "LIST"]).text().contains(" flags=O ")
+    });
+    let commands: [&[&str]; 7] = [
+        &["CLIENT", "UNPAUSE"],
+        &["FLUSHALL", "SYNC"],
+        &["SCRIPT", "FLUSH", "SYNC"],
+        &["FUNCTION", "FLUSH", "SYNC"],
+        &["ACL", "DELUSER", "somebody"],
+        &["CONFIG", "SET", "notify-keyspace-events", "KEA"],
+        &["CONFIG", "RESETSTAT"],
+    ];
+    for command in commands {
+        server.command(command);
+    }
+}
+
+struct Mini(crate::bed::Process, SocketAddr);
+impl Mini {
+    fn start(bed: &Bed) -> Self {
+        let port = crate::bed::free_port();
+        let exe = std::env::var("MINI").unwrap_or("target/release/examples/mini".into());
+        let mut c = std::process::Command::new(exe);
+        c.args([bed.server(0).addr().to_string(), format!("127.0.0.1:{port}"), "2".into()]);
+        let p = crate::bed::Process::spawn(&mut c).unwrap();
+        let addr: SocketAddr = ([127,0,0,1],port).into();
+        wait_until(SETTLE_LIMIT, "mini", || std::net::TcpStream::connect(addr).is_ok());
+        Self(p, addr)
+    }
+    fn addr(&self) -> SocketAddr { self.1 }
+}

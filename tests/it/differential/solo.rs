@@ -1,0 +1,277 @@
+//! Streams of one client: 20 to 200 commands in pipelined batches, made of short stories.
+
+use super::mask::{OURS, marker};
+use super::plan::{Plan, Who, encode, encode_inline};
+use super::rng::Rng;
+use super::words;
+
+/// Keys of each kind; few, so that commands meet.
+const KEYS_PER_KIND: usize = 3;
+const KINDS: &[u8] = b"slhtzxbgy";
+/// Groups of commands that may stand anywhere, in a transaction too.
+const DATA: &[&[&str]] = &[
+    words::STRINGS, words::LISTS, words::HASHES, words::SETS, words::ZSETS, words::STREAMS, words::GENERIC,
+];
+/// What lies about the size from which frames are streamed.
+const BOUNDARY: usize = 64 * 1024;
+
+/// A stream under construction.
+struct Solo {
+    rng: Rng,
+    /// The stream's number, part of every key: a client of an earlier stream cannot interfere.
+    tag: u64,
+    batch: Vec<u8>,
+    batched: usize,
+    plan: Plan,
+    /// Whether an ECHO would be answered as usual.
+    plain: bool,
+}
+
+/// The stream of `seed`.
+pub(super) fn generate(seed: u64) -> Plan {
+    let mut solo = Solo {
+        rng: Rng::new(seed),
+        tag: seed,
+        batch: Vec::new(),
+        batched: 0,
+        plan: Plan::default(),
+        plain: true,
+    };
+    let commands = solo.rng.within(20, 200);
+    if solo.rng.chance(50) {
+        solo.command("HELLO 3");
+    }
+    while solo.plan.commands + solo.batched < commands {
+        solo.story();
+        if solo.rng.chance(12) {
+            solo.end_batch();
+        }
+    }
+    solo.end_batch();
+    solo.plan.quit(&mut solo.rng);
+    solo.plan
+}
+
+impl Solo {
+    fn story(&mut self) {
+        match self.rng.below(100) {
+            0..56 => self.data(),
+            56..62 => self.script(),
+            62..67 => self.from(words::CONNECTION),
+            67..70 => self.from(words::PROTOCOL),
+            70..74 => self.from(words::BLOCKING),
+            74..83 => self.transaction(),
+            83..88 => self.pubsub(),
+            88..92 => self.reply_mode(),
+            92..94 => self.version(),
+            94..96 => self.tracking(),
+            96 => self.monitor(),
+            97 => self.nothing(),
+            _ => self.command("RESET"),
+        }
+    }
+
+    fn data(&mut self) {
+        let group = self.rng.pick(DATA);
+        self.from(group);
+    }
+
+    fn from(&mut self, words: &[&str]) {
+        let template = self.rng.pick(words);
+        self.command(template);
+    }
+
+    fn script(&mut self) {
+        let body = self.rng.pick(words::SCRIPTS);
+        let (key, value) = (self.fill("$k"), self.fill("$v"));
+        let sha = &b"0123456789012345678901234567890123456789"[..];
+        match self.rng.below(10) {
+            0 => self.send(&[b"EVALSHA", sha, b"0"]),
+            1 => self.send(&[b"SCRIPT", b"LOAD", body.as_bytes()]),
+            2 => self.send(&[b"SCRIPT", b"EXISTS", sha]),
+            3 => self.send(&[b"EVAL_RO", body.as_bytes(), b"1", &key, &value]),
+            4 => {
+                let library = "#!lua name=lib\nredis.register_function('f', function(k, a) return {k, a} end)";
+                self.send(&[b"FUNCTION", b"LOAD", b"REPLACE", library.as_bytes()]);
+                self.send(&[b"FCALL", b"f", b"1", &key, &value]);
+                self.send(&[b"FUNCTION", b"LIST"]);
+            }
+            _ => self.send(&[b"EVAL", body.as_bytes(), b"1", &key, &value]),
+        }
+    }
+
+    fn transaction(&mut self) {
+        if self.rng.chance(30) {
+            self.command("WATCH $k $k");
+        }
+        if self.rng.chance(20) {
+            self.data();
+        }
+        self.command("MULTI");
+        for _ in 0..self.rng.below(8) {
+            match self.rng.below(20) {
+                0 => self.command("WATCH $k"),
+                1 => self.command("MULTI"),
+                2 => self.from(words::BLOCKING),
+                3 => self.script(),
+                4 => self.command("SELECT 1"),
+                5 => self.from(&["HELLO 3", "HELLO 2", "HELLO 3 SETNAME two", "HELLO 9"]),
+                6 => self.from(&["CLIENT SETNAME three", "!id CLIENT ID", "PUBLISH d:one $v", "CLIENT GETNAME"]),
+                _ => self.data(),
+            }
+        }
+        self.from(&["EXEC", "EXEC", "EXEC", "EXEC", "DISCARD", "RESET", "EXEC x"]);
+        self.command("DISCARD");
+    }
+
+    fn pubsub(&mut self) {
+        self.plain = false;
+        for _ in 0..self.rng.within(1, 6) {
+            self.from(&[
+                "SUBSCRIBE $c", "SUBSCRIBE $c $c $c", "PSUBSCRIBE d:$c* $c", "SSUBSCRIBE $c $c", "PUBLISH $c $v",
+                "SPUBLISH $c $v", "PING", "PING $v", "UNSUBSCRIBE $c $c", "UNSUBSCRIBE", "PUNSUBSCRIBE $c",
+                "SUNSUBSCRIBE", "SUNSUBSCRIBE $c", "GET $k", "PUBSUB NUMSUB $c $c", "PUBSUB SHARDNUMSUB $c",
+                "PSUBSCRIBE __keyspace@0__:d:*", "SUBSCRIBE __keyevent@0__:set", "SET $s $v", "DEL $k", "EXEC",
+            ]);
+        }
+        if self.rng.chance(85) {
+            self.command("UNSUBSCRIBE");
+            self.command("PUNSUBSCRIBE");
+            self.command("SUNSUBSCRIBE");
+            self.plain = true;
+        }
+    }
+
+    fn reply_mode(&mut self) {
+        let unmasked = &["SET $s $v", "GET $s", "PING", "NOTHING", "RPUSH $l $v", "EXEC", "SELECT 0", "CLIENT REPLY SKIP"];
+        if self.rng.chance(50) {
+            self.command("CLIENT REPLY SKIP");
+            return self.from(&["SET $s $v", "GET $s", "PING", "NOTHING", "BLPOP $l 0.01", "CLIENT REPLY ON", "EXEC"]);
+        }
+        self.command("CLIENT REPLY OFF");
+        for _ in 0..self.rng.below(6) {
+            match self.rng.below(5) {
+                0 => self.pubsub(),
+                1 => self.transaction(),
+                _ => self.from(unmasked),
+            }
+        }
+        let way_back = if self.rng.chance(90) { "CLIENT REPLY ON" } else { "RESET" };
+        self.command(way_back);
+    }
+
+    fn version(&mut self) {
+        self.from(&["HELLO 2", "HELLO 3", "HELLO 3 SETNAME four", "HELLO 3 AUTH default x", "HELLO"]);
+    }
+
+    fn tracking(&mut self) {
+        for _ in 0..self.rng.within(1, 5) {
+            self.from(&[
+                "CLIENT TRACKING on", "CLIENT TRACKING on OPTIN", "CLIENT TRACKING on OPTOUT", "CLIENT TRACKING off",
+                "CLIENT TRACKING on NOLOOP", "CLIENT CACHING yes", "CLIENT CACHING no", "CLIENT TRACKINGINFO", "GET $s",
+                "MGET $s $s", "SET $s $v", "HGET $h $m", "DEL $k $k", "FLUSHDB", "CLIENT TRACKING on REDIRECT 999999",
+                "CLIENT TRACKING on PREFIX a",
+            ]);
+        }
+    }
+
+    fn monitor(&mut self) {
+        self.command("MONITOR");
+        for _ in 0..self.rng.below(6) {
+            self.story();
+        }
+        self.command("RESET");
+        self.plain = true;
+    }
+
+    /// What no server answers.
+    fn nothing(&mut self) {
+        let bytes = self.rng.pick(&["\r\n", "\n", "*0\r\n", "   \r\n", "\t\n"]);
+        self.batch.extend_from_slice(bytes.as_bytes());
+    }
+
+    /// The command of a template.
+    fn command(&mut self, template: &str) {
+        let mut words = template.split(' ').peekable();
+        if let Some(mask) = words.next_if(|word| word.starts_with('!')) {
+            self.send(&[b"ECHO", marker(&mask[1..]).as_bytes()]);
+        }
+        let args = words.map(|word| self.fill(word)).collect();
+        self.send_owned(args);
+        match template {
+            "RESET" => self.plain = true,
+            "MULTI" | "CLIENT REPLY OFF" | "MONITOR" => self.plain = false,
+            "DISCARD" | "CLIENT REPLY ON" => self.plain = true,
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, args: &[&[u8]]) {
+        self.send_owned(args.iter().map(|arg| arg.to_vec()).collect());
+    }
+
+    fn send_owned(&mut self, mut args: Vec<Vec<u8>>) {
+        if self.rng.chance(20) {
+            args[0].make_ascii_lowercase();
+        }
+        let small = args.iter().map(Vec::len).sum::<usize>() < 4000;
+        let bytes = match small && !args[0].is_empty() && self.rng.chance(8) {
+            true => encode_inline(&args, &mut self.rng),
+            false => encode(&args),
+        };
+        self.batch.extend_from_slice(&bytes);
+        self.batched += 1;
+    }
+
+    fn end_batch(&mut self) {
+        let (bytes, count) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.batched));
+        self.plan.write(Who::Subject, bytes, count, &mut self.rng);
+    }
+
+    /// Fills the placeholders of one word.
+    fn fill(&mut self, word: &str) -> Vec<u8> {
+        let Some((before, after)) = word.split_once('$').filter(|(_, after)| !after.is_empty()) else {
+            return word.into();
+        };
+        let (kind, rest) = (after.as_bytes()[0], &after[1..]);
+        let filled = match kind {
+            b'v' => self.value(),
+            b'm' => self.rng.pick(&["a", "b", "c", "dd", "", "e\r\n", "10", "-1"]).into(),
+            b'i' => (i64::try_from(self.rng.below(40)).unwrap() - 20).to_string().into(),
+            b'n' => self.rng.below(30).to_string().into(),
+            b'f' => self.rng.pick(&["1.5", "-2.25", "3", "0", "1e3", "inf", "0.1", "x"]).into(),
+            b'c' => format!("{OURS}{}:{}", self.tag, self.rng.pick(&["one", "two", "", "3"])).into(),
+            b'k' => self.any_key(),
+            kind if self.rng.chance(95) => self.key(kind),
+            _ => self.any_key(),
+        };
+        [before.as_bytes(), &filled, rest.as_bytes()].concat()
+    }
+
+    fn any_key(&mut self) -> Vec<u8> {
+        let kind = KINDS[self.rng.below(KINDS.len())];
+        self.key(kind)
+    }
+
+    fn key(&mut self, kind: u8) -> Vec<u8> {
+        let number = self.rng.below(KEYS_PER_KIND);
+        format!("{OURS}{}:{}{number}", self.tag, char::from(kind)).into()
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        let length = match self.rng.below(100) {
+            0..8 => 0,
+            8..55 => return self.rng.pick(&["1", "12", "-7", "hello", "a b", "x'y\"z", "3.5", "\u{e9}"]).into(),
+            55..65 => {
+                let traps = &["*1\r\n$4\r\nPING\r\n", "\r\n+OK\r\n", "$-1\r\n", "\r", "\n", ">2\r\n", "QUIT\r\n"];
+                return self.rng.pick(traps).into();
+            }
+            65..80 => self.rng.below(40),
+            80..92 => self.rng.below(2000),
+            92..97 => self.rng.below(20_000),
+            97..99 => BOUNDARY - 50 + self.rng.below(60),
+            _ => self.rng.below(300_000),
+        };
+        (0..length).map(|_| self.rng.byte()).collect()
+    }
+}
