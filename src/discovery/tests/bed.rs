@@ -131,6 +131,15 @@ impl Bed {
         }
     }
 
+    /// Has this Sentinel begin a failover, as soon as it finds a replica good enough.
+    pub(super) async fn fail_over(&self, sentinel: usize) {
+        until("a failover is accepted", async || {
+            let args = ["SENTINEL", "FAILOVER", "mymaster"];
+            self.sentinels[sentinel].ask(&args).await.is_some()
+        })
+        .await;
+    }
+
     pub(super) fn node(&self, address: &HostPort) -> &Server {
         let found = self.nodes.iter().find(|node| node.address == *address);
         found.expect("one of ours")

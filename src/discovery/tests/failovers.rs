@@ -28,30 +28,14 @@ async fn follows_a_planned_failover_and_a_crash() {
     assert_eq!(running.status.load().quorum, Some(2));
 
     let named = bed.first_naming_of_another(&first);
-    let failover = bed.sentinels[1].ask(&["SENTINEL", "FAILOVER", "mymaster"]);
-    assert!(failover.await.is_some());
+    bed.fail_over(1).await;
     let (second, published) = running.open_at(2).await;
     let delay = published.saturating_duration_since(named.await.expect("named"));
     eprintln!("planned: published {delay:?} after the first Sentinel named it");
     assert_ne!(second, first);
     assert!(delay < Duration::from_millis(200), "{delay:?}");
 
-    // The leader is done with the first failover once all three agree.
-    until("the Sentinels are done", async || {
-        let status = running.status.load();
-        let named = |named: &SentinelStatus| named.primary.as_deref() == Some(&*second.to_string());
-        let idle = bed.sentinels[1]
-            .ask(&["SENTINEL", "MASTER", "mymaster"])
-            .await;
-        let idle = idle.and_then(|reply| message::master_fields(&reply).ok());
-        status.sentinels.iter().all(named) && idle.is_some_and(|fields| !fields.in_trouble)
-    })
-    .await;
-    until("another replica is ready", async || {
-        let role = bed.node(&second).ask(&["ROLE"]).await;
-        matches!(role, Some(Reply::Array(parts)) if parts.get(2).map_or(0, entries) > 0)
-    })
-    .await;
+    settled(&bed, &running, &second).await;
     let named = bed.first_naming_of_another(&second);
     bed.node(&second).signal(rustix::process::Signal::KILL);
     let report = Report {
@@ -66,6 +50,27 @@ async fn follows_a_planned_failover_and_a_crash() {
     assert_ne!(third, second);
     assert!(delay < Duration::from_millis(200), "{delay:?}");
     assert_eq!(running.status.load().switches, 2);
+}
+
+/// Waits until the failover to `primary` is over for everybody and another one can begin.
+async fn settled(bed: &Bed, running: &Running, primary: &HostPort) {
+    // The leader is done with the first failover once all three agree.
+    until("the Sentinels are done", async || {
+        let status = running.status.load();
+        let named =
+            |named: &SentinelStatus| named.primary.as_deref() == Some(&*primary.to_string());
+        let idle = bed.sentinels[1]
+            .ask(&["SENTINEL", "MASTER", "mymaster"])
+            .await;
+        let idle = idle.and_then(|reply| message::master_fields(&reply).ok());
+        status.sentinels.iter().all(named) && idle.is_some_and(|fields| !fields.in_trouble)
+    })
+    .await;
+    until("another replica is ready", async || {
+        let role = bed.node(primary).ask(&["ROLE"]).await;
+        matches!(role, Some(Reply::Array(parts)) if parts.get(2).map_or(0, entries) > 0)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -190,8 +195,7 @@ fn a_process_that_slept_through_a_failover_trusts_nothing_it_finds() {
         let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
         let running = Running::start(config(sentinels));
         let (old, _) = running.open_at(1).await;
-        let failover = bed.sentinels[0].ask(&["SENTINEL", "FAILOVER", "mymaster"]);
-        assert!(failover.await.is_some());
+        bed.fail_over(0).await;
         // Everything of this runtime sleeps while the Sentinels promote another node.
         std::thread::sleep(Duration::from_secs(4));
         // On waking it is the living old primary that answers first.
