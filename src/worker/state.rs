@@ -49,6 +49,11 @@ impl ClientState {
         std::mem::take(&mut self.skip_next) || self.reply_off
     }
 
+    /// Whether CLIENT REPLY OFF is in force.
+    pub(crate) fn is_reply_off(&self) -> bool {
+        self.reply_off
+    }
+
     /// Whether the server passes over a MONITOR in silence: one is running already, and nothing
     /// forbids the command before that is noticed (`monitorCommand` in replication.c).
     pub(crate) fn ignores_monitor(&self) -> bool {

@@ -11,10 +11,13 @@ mod plan;
 mod rng;
 mod side;
 mod solo;
+mod stories;
 mod words;
 
 use pair::Pair;
-use plan::Plan;
+use plan::{Plan, Who};
+use rng::Rng;
+use stories::STORIES;
 
 /// Streams of each kind in an ordinary run, and in a long one.
 const STREAMS: u64 = 150;
@@ -57,4 +60,26 @@ fn compare_all(generate: fn(u64) -> Plan) {
 #[test]
 fn one_client_reads_what_it_would_read_without_us() {
     compare_all(solo::generate);
+}
+
+/// The commands of a story, in one go.
+fn told(commands: &[&str]) -> Plan {
+    let mut plan = Plan::default();
+    let mut rng = Rng::new(0);
+    for command in commands {
+        let args: Vec<_> = command.split(' ').collect();
+        plan.call(Who::Subject, &args, &mut rng);
+    }
+    plan.quit(&mut rng);
+    plan
+}
+
+#[test]
+fn known_stories_read_the_same() {
+    let pair = Pair::start();
+    let differing: Vec<_> = STORIES
+        .iter()
+        .filter_map(|(about, commands)| Some(format!("{about}: {}", pair.compare(&told(commands)).err()?)))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }

@@ -23,7 +23,7 @@ const SHOWN: usize = 300;
 pub(super) struct Pair {
     direct: Bed,
     proxied: Bed,
-    proxy: Mini,
+    proxy: Proxy,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -34,7 +34,7 @@ impl Pair {
         let turn = ONE_PAIR.lock().unwrap_or_else(PoisonError::into_inner);
         let bed = |sentinels| Bed::builder().replicas(0).sentinels(sentinels).start();
         let (direct, proxied) = (bed(0), bed(1));
-        let proxy = Mini::start(&proxied);
+        let proxy = Proxy::ready(&proxied);
         Self { direct, proxied, proxy, _turn: turn }
     }
 
@@ -113,19 +113,4 @@ fn refresh(server: &Node) {
     for command in commands {
         server.command(command);
     }
-}
-
-struct Mini(crate::bed::Process, SocketAddr);
-impl Mini {
-    fn start(bed: &Bed) -> Self {
-        let port = crate::bed::free_port();
-        let exe = std::env::var("MINI").unwrap_or("target/release/examples/mini".into());
-        let mut c = std::process::Command::new(exe);
-        c.args([bed.server(0).addr().to_string(), format!("127.0.0.1:{port}"), "2".into()]);
-        let p = crate::bed::Process::spawn(&mut c).unwrap();
-        let addr: SocketAddr = ([127,0,0,1],port).into();
-        wait_until(SETTLE_LIMIT, "mini", || std::net::TcpStream::connect(addr).is_ok());
-        Self(p, addr)
-    }
-    fn addr(&self) -> SocketAddr { self.1 }
 }

@@ -1,0 +1,19 @@
+//! Short streams that once read differently, or that chance would rarely write.
+//!
+//! Words are separated by spaces.
+
+/// What the stream is about, and its commands.
+pub(super) const STORIES: &[(&str, &[&str])] = &[
+    (
+        "a second MONITOR has no reply",
+        &["MONITOR", "MONITOR", "GET d:a", "MONITOR", "CLIENT REPLY SKIP", "PING", "MULTI", "MONITOR", "EXEC", "ECHO x"],
+    ),
+    (
+        "a monitor whose replies are off gets no lines",
+        &["MONITOR", "GET d:a", "CLIENT REPLY OFF", "GET d:b", "PING", "CLIENT REPLY ON", "GET d:c", "RESET", "GET d:e"],
+    ),
+    (
+        "a status reply is no line of MONITOR because it starts with a digit",
+        &["MONITOR", "SCRIPT LOAD return{ok='12'}", "EVAL return{ok='12'} 0", "EVAL return{ok='1.5'} 0", "ECHO x"],
+    ),
+];
