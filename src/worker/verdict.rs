@@ -72,7 +72,9 @@ impl Router {
             .slots
             .front()
             .is_some_and(|head| matches!(head.kind, Kind::Subscribe(..) | Kind::Unsubscribe(..)));
-        !state.resp3 && (confirming || state.is_subscribed())
+        let head = self.slots.front();
+        let unsure = head.is_some_and(|head| head.kind == Kind::Version);
+        (unsure || !state.resp3) && (confirming || state.is_subscribed())
     }
 
     fn monitors(&self) -> bool {
@@ -172,6 +174,15 @@ impl Router {
                 } else {
                     Err(Fault::Rejected)
                 };
+            }
+            Kind::Version => {
+                state.learn_version(frame.first().copied());
+                // What a RESP2 subscriber may not ask.
+                state.resp3 &= succeeded || !state.is_subscribed();
+                return Ok(Some(Verdict {
+                    deliver: false,
+                    reply: true,
+                }));
             }
             Kind::ReplyMode(mode) if frame == OK => {
                 let muted = *mode != ReplyMode::On;

@@ -35,7 +35,12 @@ impl Pair {
         let bed = |sentinels| Bed::builder().replicas(0).sentinels(sentinels).start();
         let (direct, proxied) = (bed(0), bed(1));
         let proxy = Proxy::ready(&proxied);
-        Self { direct, proxied, proxy, _turn: turn }
+        Self {
+            direct,
+            proxied,
+            proxy,
+            _turn: turn,
+        }
     }
 
     fn entrances(&self) -> [(SocketAddr, &Node); 2] {
@@ -60,8 +65,14 @@ impl Pair {
     pub(super) fn compare(&self, plan: &Plan) -> Result<(), String> {
         let [direct, proxied] = self.both(plan);
         if direct.stuck.is_some() || proxied.stuck.is_some() {
-            let (a, b) = (difference(&direct.subject, &proxied.subject), &proxied.stuck);
-            return Err(format!("stuck: direct {:?}, proxied {b:?}; {a:?}", direct.stuck));
+            let (a, b) = (
+                difference(&direct.subject, &proxied.subject),
+                &proxied.stuck,
+            );
+            return Err(format!(
+                "stuck: direct {:?}, proxied {b:?}; {a:?}",
+                direct.stuck
+            ));
         }
         difference(&direct.helper, &proxied.helper).map_err(|text| format!("helper: {text}"))?;
         difference(&direct.subject, &proxied.subject)
@@ -82,8 +93,15 @@ pub(super) fn difference(direct: &[u8], proxied: &[u8]) -> Result<(), String> {
         Some(value) => value[..value.len().min(SHOWN)].escape_ascii().to_string(),
         None => "(nothing)".into(),
     };
-    let before: Vec<_> = (at.saturating_sub(4)..at).map(|at| show(&direct, at)).collect();
-    let after = |values: &[Vec<u8>]| (at..at + 3).map(|at| show(values, at)).collect::<Vec<_>>().join("\n           ");
+    let before: Vec<_> = (at.saturating_sub(4)..at)
+        .map(|at| show(&direct, at))
+        .collect();
+    let after = |values: &[Vec<u8>]| {
+        (at..at + 3)
+            .map(|at| show(values, at))
+            .collect::<Vec<_>>()
+            .join("\n           ")
+    };
     Err(format!(
         "value {at} of {length}\n  before:  {}\n  direct:  {}\n  proxied: {}",
         before.join("\n           "),
@@ -98,8 +116,14 @@ fn refresh(server: &Node) {
         server.info("blocked_clients") == "0"
             && server.info("tracking_clients") == "0"
             && server.command(&["PUBSUB", "NUMPAT"]).text() == "0"
-            && server.command(&["PUBSUB", "CHANNELS", "d:*"]).items().is_empty()
-            && !server.command(&["CLIENT", "LIST"]).text().contains(" flags=O ")
+            && server
+                .command(&["PUBSUB", "CHANNELS", "d:*"])
+                .items()
+                .is_empty()
+            && !server
+                .command(&["CLIENT", "LIST"])
+                .text()
+                .contains(" flags=O ")
     });
     let commands: [&[&str]; 7] = [
         &["CLIENT", "UNPAUSE"],
