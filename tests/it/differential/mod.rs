@@ -4,6 +4,7 @@
 //! Streams are generated from a seed. `STEADFAST_SEED=n` replays one, `STEADFAST_SOAK=1` runs
 //! thousands. No failover happens here; that is the business of other modules.
 
+mod duet;
 mod frame;
 mod mask;
 mod pair;
@@ -68,6 +69,11 @@ fn compare_all(generate: fn(u64) -> Plan) {
 #[test]
 fn one_client_reads_what_it_would_read_without_us() {
     compare_all(solo::generate);
+}
+
+#[test]
+fn a_client_among_others_reads_what_it_would_read_without_us() {
+    compare_all(duet::generate);
 }
 
 /// The commands of a story, in one go.

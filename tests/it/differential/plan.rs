@@ -28,7 +28,7 @@ pub(super) enum Step {
     },
     /// Wait until so many clients are blocked at the server.
     Blocked(usize),
-    /// Run a command on the server with the subject's id in place of `ID`.
+    /// Run a command on the server with the subject's id in place of `SELF`.
     OnSubject(Vec<String>),
     /// End our direction of the subject's connection.
     HalfClose,

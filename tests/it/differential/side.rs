@@ -93,7 +93,7 @@ fn on_subject(server: &Node, command: &[String]) -> bool {
     });
     let args: Vec<_> = command
         .iter()
-        .map(|arg| if arg == "ID" { id.as_str() } else { arg })
+        .map(|arg| if arg == "SELF" { id.as_str() } else { arg })
         .collect();
     control.call(&args).error().is_none()
 }
