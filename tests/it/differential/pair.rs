@@ -48,8 +48,7 @@ impl Pair {
         [(direct.addr(), direct), (self.proxy.addr(), behind)]
     }
 
-    /// Carries out `plan` on both sides.
-    pub(super) fn both(&self, plan: &Plan) -> [Record; 2] {
+    fn both(&self, plan: &Plan) -> [Record; 2] {
         thread::scope(|scope| {
             let sides = self.entrances().map(|(entrance, server)| {
                 scope.spawn(move || {
@@ -59,6 +58,13 @@ impl Pair {
             });
             sides.map(|side| side.join().unwrap())
         })
+    }
+
+    /// Carries out `plan` through Steadfast alone.
+    pub(super) fn proxied(&self, plan: &Plan) -> Record {
+        let (entrance, server) = (self.proxy.addr(), self.proxied.server(0));
+        refresh(server);
+        run(plan, entrance, server)
     }
 
     /// Carries out `plan` on both sides and says where they differ, if they do.
