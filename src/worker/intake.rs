@@ -37,6 +37,8 @@ pub(crate) struct Intake {
     pub(super) admitted: bool,
     /// MULTI was sent and neither EXEC nor DISCARD nor RESET since.
     pub(super) in_multi: bool,
+    /// A HELLO is part of the transaction: EXEC may change the RESP version.
+    pub(super) hello_in_multi: bool,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
     pub(super) done: bool,
     /// Since when commands wait for a link.
@@ -87,6 +89,7 @@ impl Intake {
             blocked: false,
             admitted: config.client_password.is_none(),
             in_multi: false,
+            hello_in_multi: false,
             done: false,
             waiting_since: None,
             held: false,

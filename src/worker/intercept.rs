@@ -17,6 +17,9 @@ const REPLY_ON: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n";
 /// the framing of EXEC's reply (prior-art: two elements announced, three sent).
 const BAD_SUBSCRIBE: &[u8] = b"*1\r\n$9\r\nSUBSCRIBE\r\n";
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
+const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
+/// Changes nothing, and its reply has the shape of the version in use.
+const BARE_HELLO: &[u8] = b"*1\r\n$5\r\nHELLO\r\n";
 
 impl Intake {
     /// The slot of the command at hand if it needs nothing but passing on.
@@ -95,6 +98,7 @@ impl Session {
             Special::Hello => {
                 let logs_in = Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
                 intake.blocked = logs_in && self.role_pending.get();
+                intake.hello_in_multi |= intake.in_multi;
                 Kind::Hello(logs_in)
             }
             Special::Client => match reply_mode(frame, argc) {
@@ -109,7 +113,7 @@ impl Session {
                 Kind::Reset
             }
             Special::Multi => {
-                intake.in_multi |= argc == 1;
+                intake.in_multi |= argc == 1 && !self.state.borrow().is_limited();
                 Kind::Plain
             }
             Special::Exec => {
@@ -125,7 +129,11 @@ impl Session {
                 return link.send(BAD_SUBSCRIBE);
             }
             Special::Subscribe { kind } if argc > 1 => Kind::Subscribe(kind, argc - 1),
-            Special::Unsubscribe { kind } if !intake.in_multi => {
+            Special::Unsubscribe { .. } if intake.in_multi => {
+                link.expect(self, Kind::Refusal(UNSUBSCRIBE_IN_MULTI));
+                return link.send(BAD_SUBSCRIBE);
+            }
+            Special::Unsubscribe { kind } => {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
             Special::Monitor if argc == 1 && !intake.in_multi => Kind::Monitor,
@@ -137,6 +145,10 @@ impl Session {
         link.send(frame);
         if was_reset {
             login::renew(self, intake, link);
+        }
+        if !intake.in_multi && std::mem::take(&mut intake.hello_in_multi) {
+            link.expect(self, Kind::Version);
+            link.send(BARE_HELLO);
         }
     }
 

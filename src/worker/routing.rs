@@ -196,6 +196,9 @@ impl Router {
         if !here {
             self.gathered.extend_from_slice(&chunk[piece.clone()]);
         }
+        if self.answers_itself() {
+            run.flush(chunk, self.owner.as_deref());
+        }
         let gathered = std::mem::take(&mut self.gathered);
         let frame = if here {
             &chunk[piece.clone()]
@@ -216,6 +219,13 @@ impl Router {
             None => self.gathered = if here { frame.to_vec() } else { gathered },
         }
         Ok(())
+    }
+
+    /// Whether the verdict on the reply that is due may hand the client an answer of our own, which
+    /// must not overtake the replies of this run.
+    fn answers_itself(&self) -> bool {
+        let head = self.slots.front();
+        head.is_some_and(|head| matches!(head.kind, Kind::Refusal(_)))
     }
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {

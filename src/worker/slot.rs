@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     Close,
     /// Our own ROLE (`true`) or bare HELLO (`false`), asked after a client's login.
     RoleCheck(bool),
+    /// Our own bare HELLO, asked after an EXEC that may have changed the RESP version.
+    Version,
     /// Our own login, renewed after a client's RESET.
     Login,
 }

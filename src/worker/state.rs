@@ -49,10 +49,20 @@ impl ClientState {
         std::mem::take(&mut self.skip_next) || self.reply_off
     }
 
+    /// Whether the server takes only what has to do with subscriptions, as it does in RESP2.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.is_subscribed() && !self.resp3
+    }
+
+    /// Whether CLIENT REPLY OFF is in force.
+    pub(crate) fn is_reply_off(&self) -> bool {
+        self.reply_off
+    }
+
     /// Whether the server passes over a MONITOR in silence: one is running already, and nothing
     /// forbids the command before that is noticed (`monitorCommand` in replication.c).
     pub(crate) fn ignores_monitor(&self) -> bool {
-        self.monitor && (self.resp3 || !self.is_subscribed())
+        self.monitor && !self.is_limited()
     }
 
     /// Whether a SKIP is pending; consumes it.

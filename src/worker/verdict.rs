@@ -53,7 +53,11 @@ impl Router {
                 Peek::Word(text) if word(text).is_some() => Ok(self.push(frame, whole)),
                 _ => self.reply(frame, whole, link),
             },
-            b'+' if self.is_monitor_line(frame) => Ok(Some(PUSH)),
+            b'+' if self.monitors() => match begins_monitor_line(frame) {
+                None if !whole => Ok(None),
+                Some(true) => Ok(Some(self.monitor_line())),
+                _ => self.reply(frame, whole, link),
+            },
             _ => self.reply(frame, whole, link),
         }
     }
@@ -68,16 +72,23 @@ impl Router {
             .slots
             .front()
             .is_some_and(|head| matches!(head.kind, Kind::Subscribe(..) | Kind::Unsubscribe(..)));
-        !state.resp3 && (confirming || state.is_subscribed())
+        let head = self.slots.front();
+        let unsure = head.is_some_and(|head| head.kind == Kind::Version);
+        (unsure || !state.resp3) && (confirming || state.is_subscribed())
     }
 
-    /// A monitor's line starts with the time; no reply to a command starts so.
-    fn is_monitor_line(&self, frame: &[u8]) -> bool {
-        let monitor = self
-            .owner
-            .as_ref()
-            .is_some_and(|owner| owner.state.borrow().monitor);
-        monitor && frame.get(1).is_some_and(u8::is_ascii_digit)
+    fn monitors(&self) -> bool {
+        let owner = self.owner.as_ref();
+        owner.is_some_and(|owner| owner.state.borrow().monitor)
+    }
+
+    /// The server sends a monitor nothing while its replies are off.
+    fn monitor_line(&self) -> Verdict {
+        let owner = self.owner.as_ref();
+        Verdict {
+            deliver: owner.is_some_and(|owner| !owner.state.borrow().is_reply_off()),
+            reply: false,
+        }
     }
 
     /// A frame that is no reply in itself; confirmations count off the command they belong to.
@@ -164,6 +175,15 @@ impl Router {
                     Err(Fault::Rejected)
                 };
             }
+            Kind::Version => {
+                state.learn_version(frame.first().copied());
+                // What a RESP2 subscriber may not ask.
+                state.resp3 &= succeeded || !state.is_subscribed();
+                return Ok(Some(Verdict {
+                    deliver: false,
+                    reply: true,
+                }));
+            }
             Kind::ReplyMode(mode) if frame == OK => {
                 let muted = *mode != ReplyMode::On;
                 state.take_mute();
@@ -243,6 +263,15 @@ impl Router {
         owner.role_checked();
         Ok(())
     }
+}
+
+/// Whether this is `+1700000000.000001 [`, what a monitor's line starts with; none while it may
+/// still become that.
+fn begins_monitor_line(frame: &[u8]) -> Option<bool> {
+    let head = frame.get(1..)?;
+    let clock = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b' ');
+    let end = head.iter().find(|byte| !clock(byte))?;
+    Some(*end == b'[')
 }
 
 /// The count at the end of a confirmation: `*3`, word, channel or nil, `:n`.

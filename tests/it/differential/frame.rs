@@ -25,7 +25,13 @@ impl<'a> Node<'a> {
         let head = bytes.get(1..end)?;
         let rest = &bytes[end + 2..];
         let count = || std::str::from_utf8(head).ok()?.parse::<i64>().ok();
-        let mut node = Self { kind, bytes: &bytes[..end + 2], head, body: None, children: Vec::new() };
+        let mut node = Self {
+            kind,
+            bytes: &bytes[..end + 2],
+            head,
+            body: None,
+            children: Vec::new(),
+        };
         let values = match kind {
             b'$' | b'=' | b'!' => {
                 if let Ok(len) = usize::try_from(count()?) {

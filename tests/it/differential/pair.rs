@@ -23,7 +23,7 @@ const SHOWN: usize = 300;
 pub(super) struct Pair {
     direct: Bed,
     proxied: Bed,
-    proxy: Mini,
+    proxy: Proxy,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -34,8 +34,13 @@ impl Pair {
         let turn = ONE_PAIR.lock().unwrap_or_else(PoisonError::into_inner);
         let bed = |sentinels| Bed::builder().replicas(0).sentinels(sentinels).start();
         let (direct, proxied) = (bed(0), bed(1));
-        let proxy = Mini::start(&proxied);
-        Self { direct, proxied, proxy, _turn: turn }
+        let proxy = Proxy::ready(&proxied);
+        Self {
+            direct,
+            proxied,
+            proxy,
+            _turn: turn,
+        }
     }
 
     fn entrances(&self) -> [(SocketAddr, &Node); 2] {
@@ -43,8 +48,7 @@ impl Pair {
         [(direct.addr(), direct), (self.proxy.addr(), behind)]
     }
 
-    /// Carries out `plan` on both sides.
-    pub(super) fn both(&self, plan: &Plan) -> [Record; 2] {
+    fn both(&self, plan: &Plan) -> [Record; 2] {
         thread::scope(|scope| {
             let sides = self.entrances().map(|(entrance, server)| {
                 scope.spawn(move || {
@@ -56,12 +60,25 @@ impl Pair {
         })
     }
 
+    /// Carries out `plan` through Steadfast alone.
+    pub(super) fn proxied(&self, plan: &Plan) -> Record {
+        let (entrance, server) = (self.proxy.addr(), self.proxied.server(0));
+        refresh(server);
+        run(plan, entrance, server)
+    }
+
     /// Carries out `plan` on both sides and says where they differ, if they do.
     pub(super) fn compare(&self, plan: &Plan) -> Result<(), String> {
         let [direct, proxied] = self.both(plan);
         if direct.stuck.is_some() || proxied.stuck.is_some() {
-            let (a, b) = (difference(&direct.subject, &proxied.subject), &proxied.stuck);
-            return Err(format!("stuck: direct {:?}, proxied {b:?}; {a:?}", direct.stuck));
+            let (a, b) = (
+                difference(&direct.subject, &proxied.subject),
+                &proxied.stuck,
+            );
+            return Err(format!(
+                "stuck: direct {:?}, proxied {b:?}; {a:?}",
+                direct.stuck
+            ));
         }
         difference(&direct.helper, &proxied.helper).map_err(|text| format!("helper: {text}"))?;
         difference(&direct.subject, &proxied.subject)
@@ -82,8 +99,15 @@ pub(super) fn difference(direct: &[u8], proxied: &[u8]) -> Result<(), String> {
         Some(value) => value[..value.len().min(SHOWN)].escape_ascii().to_string(),
         None => "(nothing)".into(),
     };
-    let before: Vec<_> = (at.saturating_sub(4)..at).map(|at| show(&direct, at)).collect();
-    let after = |values: &[Vec<u8>]| (at..at + 3).map(|at| show(values, at)).collect::<Vec<_>>().join("\n           ");
+    let before: Vec<_> = (at.saturating_sub(4)..at)
+        .map(|at| show(&direct, at))
+        .collect();
+    let after = |values: &[Vec<u8>]| {
+        (at..at + 3)
+            .map(|at| show(values, at))
+            .collect::<Vec<_>>()
+            .join("\n           ")
+    };
     Err(format!(
         "value {at} of {length}\n  before:  {}\n  direct:  {}\n  proxied: {}",
         before.join("\n           "),
@@ -98,8 +122,14 @@ fn refresh(server: &Node) {
         server.info("blocked_clients") == "0"
             && server.info("tracking_clients") == "0"
             && server.command(&["PUBSUB", "NUMPAT"]).text() == "0"
-            && server.command(&["PUBSUB", "CHANNELS", "d:*"]).items().is_empty()
-            && !server.command(&["CLIENT", "LIST"]).text().contains(" flags=O ")
+            && server
+                .command(&["PUBSUB", "CHANNELS", "d:*"])
+                .items()
+                .is_empty()
+            && !server
+                .command(&["CLIENT", "LIST"])
+                .text()
+                .contains(" flags=O ")
     });
     let commands: [&[&str]; 7] = [
         &["CLIENT", "UNPAUSE"],
@@ -113,19 +143,4 @@ fn refresh(server: &Node) {
     for command in commands {
         server.command(command);
     }
-}
-
-struct Mini(crate::bed::Process, SocketAddr);
-impl Mini {
-    fn start(bed: &Bed) -> Self {
-        let port = crate::bed::free_port();
-        let exe = std::env::var("MINI").unwrap_or("target/release/examples/mini".into());
-        let mut c = std::process::Command::new(exe);
-        c.args([bed.server(0).addr().to_string(), format!("127.0.0.1:{port}"), "2".into()]);
-        let p = crate::bed::Process::spawn(&mut c).unwrap();
-        let addr: SocketAddr = ([127,0,0,1],port).into();
-        wait_until(SETTLE_LIMIT, "mini", || std::net::TcpStream::connect(addr).is_ok());
-        Self(p, addr)
-    }
-    fn addr(&self) -> SocketAddr { self.1 }
 }

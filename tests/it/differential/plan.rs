@@ -15,12 +15,20 @@ pub(super) enum Who {
 #[derive(Debug)]
 pub(super) enum Step {
     /// Write `bytes`, divided at `cuts`.
-    Write { who: Who, bytes: Vec<u8>, cuts: Vec<usize> },
+    Write {
+        who: Who,
+        bytes: Vec<u8>,
+        cuts: Vec<usize>,
+    },
     /// Wait until `text` has been received `times` times.
-    Seen { who: Who, text: Vec<u8>, times: usize },
+    Seen {
+        who: Who,
+        text: Vec<u8>,
+        times: usize,
+    },
     /// Wait until so many clients are blocked at the server.
     Blocked(usize),
-    /// Run a command on the server with the subject's id in place of `ID`.
+    /// Run a command on the server with the subject's id in place of `SELF`.
     OnSubject(Vec<String>),
     /// End our direction of the subject's connection.
     HalfClose,
@@ -72,7 +80,9 @@ impl Plan {
             match step {
                 Step::Write { who, bytes, cuts } => {
                     println!("{at}: {who:?}, {} cuts", cuts.len());
-                    bytes.split(|byte| *byte == b'\n').for_each(|line| println!("  {}", line.escape_ascii()));
+                    bytes
+                        .split(|byte| *byte == b'\n')
+                        .for_each(|line| println!("  {}", line.escape_ascii()));
                 }
                 other => println!("{at}: {other:?}"),
             }
@@ -95,7 +105,11 @@ impl Plan {
 
     /// Waits for `text`.
     pub(super) fn seen(&mut self, who: Who, text: &str, times: usize) {
-        self.steps.push(Step::Seen { who, text: text.into(), times });
+        self.steps.push(Step::Seen {
+            who,
+            text: text.into(),
+            times,
+        });
     }
 
     /// One command of the helper, answered.

@@ -32,7 +32,13 @@ pub(super) struct Record {
 pub(super) fn run(plan: &Plan, entrance: SocketAddr, server: &Node) -> Record {
     let subject = Wire::connect(entrance);
     let helper = Wire::connect(server.addr());
-    let wire = |who: Who| if who == Who::Subject { &subject } else { &helper };
+    let wire = |who: Who| {
+        if who == Who::Subject {
+            &subject
+        } else {
+            &helper
+        }
+    };
     let mut stuck = None;
     for (at, step) in plan.steps.iter().enumerate() {
         let done = match step {
@@ -43,7 +49,9 @@ pub(super) fn run(plan: &Plan, entrance: SocketAddr, server: &Node) -> Record {
             Step::Seen { who, text, times } => wire(*who).seen(text, *times),
             Step::Blocked(count) => {
                 let all = count.to_string();
-                wait_until(PATIENCE, "clients block", || server.info("blocked_clients") == all);
+                wait_until(PATIENCE, "clients block", || {
+                    server.info("blocked_clients") == all
+                });
                 true
             }
             Step::OnSubject(command) => on_subject(server, command),
@@ -58,7 +66,11 @@ pub(super) fn run(plan: &Plan, entrance: SocketAddr, server: &Node) -> Record {
             break;
         }
     }
-    Record { subject: subject.end(), helper: helper.end(), stuck }
+    Record {
+        subject: subject.end(),
+        helper: helper.end(),
+        stuck,
+    }
 }
 
 fn brief(step: &Step) -> String {
@@ -71,10 +83,18 @@ fn on_subject(server: &Node, command: &[String]) -> bool {
     let mut control = server.connect();
     let id = eventually(PATIENCE, "the subject is known to the server", || {
         let list = control.call(&["CLIENT", "LIST"]).text();
-        let line = list.lines().find(|line| line.contains(&format!(" name={SUBJECT} ")))?;
-        line.strip_prefix("id=")?.split(' ').next().map(str::to_owned)
+        let line = list
+            .lines()
+            .find(|line| line.contains(&format!(" name={SUBJECT} ")))?;
+        line.strip_prefix("id=")?
+            .split(' ')
+            .next()
+            .map(str::to_owned)
     });
-    let args: Vec<_> = command.iter().map(|arg| if arg == "ID" { id.as_str() } else { arg }).collect();
+    let args: Vec<_> = command
+        .iter()
+        .map(|arg| if arg == "SELF" { id.as_str() } else { arg })
+        .collect();
     control.call(&args).error().is_none()
 }
 
@@ -102,7 +122,11 @@ impl Wire {
             let (stream, shared) = (stream.try_clone().unwrap(), shared.clone());
             thread::spawn(move || read(stream, &shared))
         };
-        Self { stream, shared, reader }
+        Self {
+            stream,
+            shared,
+            reader,
+        }
     }
 
     /// A failing write is no news: what matters is what comes back.
@@ -173,7 +197,8 @@ fn read(mut stream: TcpStream, shared: &(Mutex<Inbox>, Condvar)) {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

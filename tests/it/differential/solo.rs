@@ -10,7 +10,13 @@ const KEYS_PER_KIND: usize = 3;
 const KINDS: &[u8] = b"slhtzxbgy";
 /// Groups of commands that may stand anywhere, in a transaction too.
 const DATA: &[&[&str]] = &[
-    words::STRINGS, words::LISTS, words::HASHES, words::SETS, words::ZSETS, words::STREAMS, words::GENERIC,
+    words::STRINGS,
+    words::LISTS,
+    words::HASHES,
+    words::SETS,
+    words::ZSETS,
+    words::STREAMS,
+    words::GENERIC,
 ];
 /// What lies about the size from which frames are streamed.
 const BOUNDARY: usize = 64 * 1024;
@@ -116,7 +122,12 @@ impl Solo {
                 3 => self.script(),
                 4 => self.command("SELECT 1"),
                 5 => self.from(&["HELLO 3", "HELLO 2", "HELLO 3 SETNAME two", "HELLO 9"]),
-                6 => self.from(&["CLIENT SETNAME three", "!id CLIENT ID", "PUBLISH d:one $v", "CLIENT GETNAME"]),
+                6 => self.from(&[
+                    "CLIENT SETNAME three",
+                    "!id CLIENT ID",
+                    "PUBLISH d:one $v",
+                    "CLIENT GETNAME",
+                ]),
                 _ => self.data(),
             }
         }
@@ -128,10 +139,27 @@ impl Solo {
         self.plain = false;
         for _ in 0..self.rng.within(1, 6) {
             self.from(&[
-                "SUBSCRIBE $c", "SUBSCRIBE $c $c $c", "PSUBSCRIBE d:$c* $c", "SSUBSCRIBE $c $c", "PUBLISH $c $v",
-                "SPUBLISH $c $v", "PING", "PING $v", "UNSUBSCRIBE $c $c", "UNSUBSCRIBE", "PUNSUBSCRIBE $c",
-                "SUNSUBSCRIBE", "SUNSUBSCRIBE $c", "GET $k", "PUBSUB NUMSUB $c $c", "PUBSUB SHARDNUMSUB $c",
-                "PSUBSCRIBE __keyspace@0__:d:*", "SUBSCRIBE __keyevent@0__:set", "SET $s $v", "DEL $k", "EXEC",
+                "SUBSCRIBE $c",
+                "SUBSCRIBE $c $c $c",
+                "PSUBSCRIBE d:$c* $c",
+                "SSUBSCRIBE $c $c",
+                "PUBLISH $c $v",
+                "SPUBLISH $c $v",
+                "PING",
+                "PING $v",
+                "UNSUBSCRIBE $c $c",
+                "UNSUBSCRIBE",
+                "PUNSUBSCRIBE $c",
+                "SUNSUBSCRIBE",
+                "SUNSUBSCRIBE $c",
+                "GET $k",
+                "PUBSUB NUMSUB $c $c",
+                "PUBSUB SHARDNUMSUB $c",
+                "PSUBSCRIBE __keyspace@0__:d:*",
+                "SUBSCRIBE __keyevent@0__:set",
+                "SET $s $v",
+                "DEL $k",
+                "EXEC",
             ]);
         }
         if self.rng.chance(85) {
@@ -143,10 +171,27 @@ impl Solo {
     }
 
     fn reply_mode(&mut self) {
-        let unmasked = &["SET $s $v", "GET $s", "PING", "NOTHING", "RPUSH $l $v", "EXEC", "SELECT 0", "CLIENT REPLY SKIP"];
+        let unmasked = &[
+            "SET $s $v",
+            "GET $s",
+            "PING",
+            "NOTHING",
+            "RPUSH $l $v",
+            "EXEC",
+            "SELECT 0",
+            "CLIENT REPLY SKIP",
+        ];
         if self.rng.chance(50) {
             self.command("CLIENT REPLY SKIP");
-            return self.from(&["SET $s $v", "GET $s", "PING", "NOTHING", "BLPOP $l 0.01", "CLIENT REPLY ON", "EXEC"]);
+            return self.from(&[
+                "SET $s $v",
+                "GET $s",
+                "PING",
+                "NOTHING",
+                "BLPOP $l 0.01",
+                "CLIENT REPLY ON",
+                "EXEC",
+            ]);
         }
         self.command("CLIENT REPLY OFF");
         for _ in 0..self.rng.below(6) {
@@ -156,20 +201,42 @@ impl Solo {
                 _ => self.from(unmasked),
             }
         }
-        let way_back = if self.rng.chance(90) { "CLIENT REPLY ON" } else { "RESET" };
+        let way_back = if self.rng.chance(90) {
+            "CLIENT REPLY ON"
+        } else {
+            "RESET"
+        };
         self.command(way_back);
     }
 
     fn version(&mut self) {
-        self.from(&["HELLO 2", "HELLO 3", "HELLO 3 SETNAME four", "HELLO 3 AUTH default x", "HELLO"]);
+        self.from(&[
+            "HELLO 2",
+            "HELLO 3",
+            "HELLO 3 SETNAME four",
+            "HELLO 3 AUTH default x",
+            "HELLO",
+        ]);
     }
 
     fn tracking(&mut self) {
         for _ in 0..self.rng.within(1, 5) {
             self.from(&[
-                "CLIENT TRACKING on", "CLIENT TRACKING on OPTIN", "CLIENT TRACKING on OPTOUT", "CLIENT TRACKING off",
-                "CLIENT TRACKING on NOLOOP", "CLIENT CACHING yes", "CLIENT CACHING no", "CLIENT TRACKINGINFO", "GET $s",
-                "MGET $s $s", "SET $s $v", "HGET $h $m", "DEL $k $k", "FLUSHDB", "CLIENT TRACKING on REDIRECT 999999",
+                "CLIENT TRACKING on",
+                "CLIENT TRACKING on OPTIN",
+                "CLIENT TRACKING on OPTOUT",
+                "CLIENT TRACKING off",
+                "CLIENT TRACKING on NOLOOP",
+                "CLIENT CACHING yes",
+                "CLIENT CACHING no",
+                "CLIENT TRACKINGINFO",
+                "GET $s",
+                "MGET $s $s",
+                "SET $s $v",
+                "HGET $h $m",
+                "DEL $k $k",
+                "FLUSHDB",
+                "CLIENT TRACKING on REDIRECT 999999",
                 "CLIENT TRACKING on PREFIX a",
             ]);
         }
@@ -224,23 +291,40 @@ impl Solo {
     }
 
     fn end_batch(&mut self) {
-        let (bytes, count) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.batched));
+        let (bytes, count) = (
+            std::mem::take(&mut self.batch),
+            std::mem::take(&mut self.batched),
+        );
         self.plan.write(Who::Subject, bytes, count, &mut self.rng);
     }
 
     /// Fills the placeholders of one word.
     fn fill(&mut self, word: &str) -> Vec<u8> {
-        let Some((before, after)) = word.split_once('$').filter(|(_, after)| !after.is_empty()) else {
+        let Some((before, after)) = word.split_once('$').filter(|(_, after)| !after.is_empty())
+        else {
             return word.into();
         };
         let (kind, rest) = (after.as_bytes()[0], &after[1..]);
         let filled = match kind {
             b'v' => self.value(),
-            b'm' => self.rng.pick(&["a", "b", "c", "dd", "", "e\r\n", "10", "-1"]).into(),
-            b'i' => (i64::try_from(self.rng.below(40)).unwrap() - 20).to_string().into(),
+            b'm' => self
+                .rng
+                .pick(&["a", "b", "c", "dd", "", "e\r\n", "10", "-1"])
+                .into(),
+            b'i' => (i64::try_from(self.rng.below(40)).unwrap() - 20)
+                .to_string()
+                .into(),
             b'n' => self.rng.below(30).to_string().into(),
-            b'f' => self.rng.pick(&["1.5", "-2.25", "3", "0", "1e3", "inf", "0.1", "x"]).into(),
-            b'c' => format!("{OURS}{}:{}", self.tag, self.rng.pick(&["one", "two", "", "3"])).into(),
+            b'f' => self
+                .rng
+                .pick(&["1.5", "-2.25", "3", "0", "1e3", "inf", "0.1", "x"])
+                .into(),
+            b'c' => format!(
+                "{OURS}{}:{}",
+                self.tag,
+                self.rng.pick(&["one", "two", "", "3"])
+            )
+            .into(),
             b'k' => self.any_key(),
             kind if self.rng.chance(95) => self.key(kind),
             _ => self.any_key(),
@@ -261,9 +345,22 @@ impl Solo {
     fn value(&mut self) -> Vec<u8> {
         let length = match self.rng.below(100) {
             0..8 => 0,
-            8..55 => return self.rng.pick(&["1", "12", "-7", "hello", "a b", "x'y\"z", "3.5", "\u{e9}"]).into(),
+            8..55 => {
+                return self
+                    .rng
+                    .pick(&["1", "12", "-7", "hello", "a b", "x'y\"z", "3.5", "\u{e9}"])
+                    .into();
+            }
             55..65 => {
-                let traps = &["*1\r\n$4\r\nPING\r\n", "\r\n+OK\r\n", "$-1\r\n", "\r", "\n", ">2\r\n", "QUIT\r\n"];
+                let traps = &[
+                    "*1\r\n$4\r\nPING\r\n",
+                    "\r\n+OK\r\n",
+                    "$-1\r\n",
+                    "\r",
+                    "\n",
+                    ">2\r\n",
+                    "QUIT\r\n",
+                ];
                 return self.rng.pick(traps).into();
             }
             65..80 => self.rng.below(40),
