@@ -26,6 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::net::HostPort;
 
+#[cfg(test)]
+mod tests;
+
 /// How long an open gate stays open without being renewed by a heartbeat (design.md section 1).
 pub const LEASE: Duration = Duration::from_secs(2);
 
