@@ -50,6 +50,15 @@ impl Record {
     }
 }
 
+/// Stops the other threads at the end of a test, a failed one included.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// A worker as the data path is one: it acts by its own snapshot, and confirms between actions.
 async fn work(mut view: View, record: &Record, stop: &AtomicBool, mut idle: impl FnMut()) {
     let lease = view.lease_check();
@@ -77,6 +86,7 @@ fn no_worker_acts_on_the_new_primary_while_another_acts_on_the_old() {
     let (publisher, views) = Publisher::new(WORKERS, LONG);
     let (record, stop) = (Record::default(), AtomicBool::new(false));
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         for view in views {
             scope.spawn(|| block_on(work(view, &record, &stop, || {})));
         }
@@ -95,7 +105,6 @@ fn no_worker_acts_on_the_new_primary_while_another_acts_on_the_old() {
                 }
             }
         });
-        stop.store(true, Ordering::SeqCst);
     });
     assert_eq!(record.newest.load(Ordering::SeqCst), SWITCHES);
 }
@@ -107,6 +116,7 @@ fn a_starved_worker_is_waited_for_until_its_lease_ran_out_and_then_does_nothing(
     let starved = views.pop().expect("two views");
     let (record, stop) = (Record::default(), AtomicBool::new(false));
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         let view = views.pop().expect("two views");
         scope.spawn(|| block_on(work(view, &record, &stop, || {})));
         block_on(async {
@@ -118,7 +128,6 @@ fn a_starved_worker_is_waited_for_until_its_lease_ran_out_and_then_does_nothing(
             assert!(!check.passes(&old, Instant::now()), "it never confirmed");
             assert!(check.passes(&starved.load(), Instant::now()));
         });
-        stop.store(true, Ordering::SeqCst);
     });
 }
 
@@ -128,6 +137,7 @@ fn no_reader_mixes_two_generations() {
     assert!(views.is_empty());
     let (handle, stop) = (publisher.handle(), AtomicBool::new(false));
     thread::scope(|scope| {
+        let _stop = Stop(&stop);
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut last: Option<Arc<Topology>> = None;
@@ -156,7 +166,6 @@ fn no_reader_mixes_two_generations() {
                     .await;
             }
         });
-        stop.store(true, Ordering::SeqCst);
     });
 }
 
