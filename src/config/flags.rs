@@ -124,9 +124,6 @@ pub(super) struct ClientFlags {
     /// Bytes held for one waiting client before its socket is read no further
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse::size)]
     pub(super) max_held_bytes_per_client: usize,
-    /// Bytes queued for one client that does not read before it is disconnected
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::size)]
-    pub(super) client_output_limit: usize,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,

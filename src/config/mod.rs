@@ -144,8 +144,6 @@ pub struct Config {
     pub hold_timeout: HoldTimeout,
     /// Bytes held for one client before its socket is read no further.
     pub max_held_bytes_per_client: usize,
-    /// Bytes queued towards one client that does not read before it is closed.
-    pub client_output_limit: usize,
     /// Limit on one dial.
     pub connect_timeout: Duration,
     /// Limit on one heartbeat.

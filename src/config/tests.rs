@@ -59,7 +59,6 @@ fn defaults_are_those_of_a_sidecar() {
     assert_eq!(config.admin_listen, Some(HostPort::new("127.0.0.1", 9379)));
     assert_eq!(config.hold_timeout, HoldTimeout::Auto);
     assert_eq!(config.max_held_bytes_per_client, 1 << 20);
-    assert_eq!(config.client_output_limit, 64 << 20);
     assert_eq!(config.connect_timeout, Duration::from_secs(1));
     assert_eq!(config.heartbeat_timeout, Duration::from_secs(1));
     assert_eq!(config.poll_interval, Duration::from_secs(1));
@@ -151,7 +150,7 @@ fn switches_can_be_turned_off() {
 fn bad_values_are_refused_with_the_reason() {
     check_refused("--hold-timeout 5", &[], "as in 500ms");
     check_refused("--connect-timeout 0s", &[], "longer than zero");
-    check_refused("--client-output-limit 1MB", &[], "as in 64KiB");
+    check_refused("--max-held-bytes-per-client 1MB", &[], "as in 64KiB");
     check_refused("--listen ::1:6379", &[], "goes in brackets");
     check_refused("--primary-name=", &[], "not empty");
     check_refused("--pool shared", &[], "session");

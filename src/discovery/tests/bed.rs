@@ -196,7 +196,6 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         client_password: None,
         hold_timeout: HoldTimeout::Auto,
         max_held_bytes_per_client: 1 << 20,
-        client_output_limit: 1 << 26,
         connect_timeout: LIMIT,
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,
