@@ -15,6 +15,7 @@
 //!   open(G) --switch--> shut(G), superseded --confirmed--> open(G+1)
 //! ```
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +32,10 @@ mod tests;
 
 /// How long an open gate stays open without being renewed by a heartbeat (design.md section 1).
 pub const LEASE: Duration = Duration::from_secs(2);
+
+/// A thread that shows no sign of life for longer was paused. A whole failover, from its start to
+/// the new primary being named, takes more than twice as long (sentinel-facts.md 1.2).
+pub const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// May commands be sent to the primary of this generation?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +147,8 @@ pub enum Sign {
     Rejected,
     /// A link's own role check said that the node is no primary.
     NotPrimary,
+    /// A worker was paused and waits for a lease renewed since.
+    Paused,
 }
 
 /// What one worker tells the publisher.
@@ -399,29 +406,55 @@ impl View {
         LeaseCheck {
             shared: self.shared.clone(),
             worker: self.worker,
+            seen: Cell::new(Instant::now()),
+            awake_since: Cell::new(None),
         }
     }
 }
 
 /// Asked before anything is sent to, or delivered from, a primary.
+///
+/// A lease proves something only to a thread that was running: one that was paused (the process
+/// frozen, the thread starved) may find a lease still valid that was given before a whole failover
+/// took place. So after a pause only a lease renewed since counts.
 #[derive(Debug)]
 pub struct LeaseCheck {
     shared: Arc<Shared>,
     worker: usize,
+    /// When this thread last showed a sign of life.
+    seen: Cell<Instant>,
+    /// When it woke from its last pause.
+    awake_since: Cell<Option<Instant>>,
 }
 
 impl LeaseCheck {
+    /// A sign of life at `now`; `true` when the thread has just woken from a pause. Must be called
+    /// at least every [`PAUSE_MAX`].
+    pub fn look(&self, now: Instant) -> bool {
+        let paused = now.saturating_duration_since(self.seen.replace(now)) > PAUSE_MAX;
+        if paused {
+            self.awake_since.set(Some(now));
+        }
+        paused
+    }
+
     /// Whether `topology` may still be believed at `now`. Where not, the worker is woken through
     /// [`View::changed`] when the lease is renewed.
     pub fn passes(&self, topology: &Topology, now: Instant) -> bool {
-        if topology.lease_valid(now) {
+        if self.holds(topology, now) {
             return true;
         }
         self.shared.workers[self.worker]
             .lapsed
             .store(true, Ordering::SeqCst);
         // A renewal may have come in between; then nobody would wake us.
+        self.holds(topology, now)
+    }
+
+    fn holds(&self, topology: &Topology, now: Instant) -> bool {
+        let awake_since = self.awake_since.get();
         topology.lease_valid(now)
+            && awake_since.is_none_or(|since| topology.lease.end() >= since + LEASE)
     }
 }
 

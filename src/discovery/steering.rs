@@ -15,8 +15,9 @@ use crate::config::OnSentinelLoss;
 use crate::net::HostPort;
 use crate::topology::{Gate, LEASE, Primary};
 
-/// A loop that ran later than this did not run when it should have.
-const GAP: Duration = Duration::from_secs(1);
+/// A loop that ran later than this did not run when it should have: it has a heartbeat to see to
+/// every 500 ms.
+const GAP: Duration = Duration::from_millis(700);
 /// How long no Sentinel may name a primary before `--on-sentinel-loss fence` shuts the gate.
 pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
 impl Discovery {

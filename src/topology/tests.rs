@@ -187,6 +187,26 @@ fn a_renewal_wakes_a_worker_whose_lease_had_run_out() {
 }
 
 #[test]
+fn after_a_pause_only_a_lease_renewed_since_counts() {
+    block_on(async {
+        let (publisher, views) = Publisher::new(1, LONG);
+        publisher.switch(primary(1), Instant::now() + LEASE).await;
+        let check = views[0].lease_check();
+        let (mine, started) = (publisher.load(), Instant::now());
+        assert!(check.passes(&mine, started));
+        let woken = started + PAUSE_MAX + Duration::from_millis(1);
+        assert!(check.look(woken), "that was a pause");
+        assert!(mine.lease_valid(woken) && !check.passes(&mine, woken));
+        // Proved by a heartbeat sent before the thread woke, then by one sent after.
+        publisher.renew(woken - Duration::from_millis(1) + LEASE);
+        assert!(!check.passes(&mine, woken));
+        publisher.renew(woken + Duration::from_millis(1) + LEASE);
+        assert!(check.passes(&mine, woken));
+        assert!(!check.look(woken + PAUSE_MAX), "a short one is none");
+    });
+}
+
+#[test]
 fn the_outage_began_when_the_gate_was_shut_not_when_the_switch_came() {
     block_on(async {
         let (publisher, _views) = Publisher::new(0, LONG);

@@ -42,12 +42,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::{Transport, set_options};
-use crate::topology::{Gate, LeaseCheck, Report, Sign, Topology, View};
+use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
 
 use session::{Route, Session};
 
 /// Bytes read from a socket at once into the worker's one buffer.
 const SCRATCH_LEN: usize = 64 * 1024;
+/// How often a worker shows a sign of life when it has nothing else to do.
+const PULSE: Duration = Duration::from_millis(200);
+const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
 /// How long sessions get to finish what is in flight when the process stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How often a stopping worker looks for sessions that have come to rest.
@@ -144,9 +147,14 @@ impl Worker {
 
     /// Acts by each new topology as it comes. Never returns.
     async fn follow(self: Rc<Self>, mut view: View) {
+        let mut pulse = tokio::time::interval(PULSE);
         loop {
             let expiry = self.hold_expiry();
             tokio::select! {
+                now = pulse.tick() => {
+                    self.look(now.max(Instant::now()));
+                    continue;
+                }
                 () = view.changed() => self.adopt(&view),
                 () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
             }
@@ -225,8 +233,17 @@ impl Worker {
 
     /// Whether commands may be sent and replies delivered at this moment.
     pub(crate) fn is_live_now(&self) -> bool {
+        let now = Instant::now();
+        self.look(now);
         let topology = self.topology.borrow();
-        topology.gate == Gate::Open && self.lease.passes(&topology, Instant::now())
+        topology.gate == Gate::Open && self.lease.passes(&topology, now)
+    }
+
+    /// Notices a pause of this thread, after which discovery has to look again.
+    fn look(&self, now: Instant) {
+        if self.lease.look(now) {
+            self.report(self.generation(), Sign::Paused);
+        }
     }
 
     /// As [`Worker::is_live_now`], for the links of one generation.

@@ -14,8 +14,6 @@ const SOON: Duration = Duration::from_secs(10);
 /// From a Sentinel's first word to the last cut, on a machine that is busy with other tests.
 const CUT_LIMIT: Duration = Duration::from_millis(1500);
 
-/// How long the proxy may trust an open gate without renewal, and a margin.
-const LEASE: Duration = Duration::from_millis(2500);
 
 /// A new connection that is served, and by which node.
 #[track_caller]
@@ -227,11 +225,9 @@ fn a_proxy_that_slept_through_a_failover_acknowledges_nothing_from_the_old_node(
         assert!(client.call(&["SET", "k", "before"]).is_ok());
     }
     proxy.freeze();
-    let frozen = Instant::now();
     let new = bed.failover();
+    // Often shorter than the lease, which alone would not do: a thread must notice its own pause.
     bed.wait_named(new);
-    // Within its lease a worker may believe what it knew before; the promise begins after it.
-    wait_until(SOON, "the lease has run out", || frozen.elapsed() > LEASE);
     for (index, client) in clients.iter_mut().enumerate() {
         client
             .send(&["SET", &format!("slept:{index}"), "1"])
