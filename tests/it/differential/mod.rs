@@ -6,6 +6,7 @@
 
 mod duet;
 mod ends;
+mod fill;
 mod frame;
 mod large;
 mod mask;
@@ -74,7 +75,7 @@ fn compare_some(seeds: Range<u64>, generate: fn(u64) -> Plan) {
             }
         }
     }
-    println!("{streams} streams, {commands} commands");
+    eprintln!("{streams} streams, {commands} commands");
     assert!(
         differing.is_empty(),
         "after {streams} streams:\n{}",
