@@ -46,7 +46,7 @@ lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	@tests/setup.sh lint
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private-intra-doc-links' $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	@$(CARGO) fetch --locked --quiet # for every platform, which a build does not need
 	target/tools/bin/cargo-deny --offline --log-level error check bans licenses sources
 

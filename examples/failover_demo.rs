@@ -138,8 +138,9 @@ fn demo(stay: bool) -> Result<(), Failure> {
     }
     outcome?;
     println!(
-        "Steadfast followed both times. This version closes the clients of a lost primary, and they\n\
-         reconnect; a crash may lose what the primary had not replicated yet."
+        "Steadfast followed both times. In this version it closes the clients of a lost primary, and\n\
+         they reconnect. Missing are writes the old primary acknowledged and never replicated: in a\n\
+         crash its last moments, in a planned failover the second before a Sentinel named the new one."
     );
     if stay {
         stay_up(&bed)?;

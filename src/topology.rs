@@ -323,7 +323,10 @@ impl Publisher {
     /// its lease ran out.
     async fn wait_confirmed(&self) {
         let now = self.load();
-        let bound = now.lease.end().max(Instant::now());
+        let bound = now.lease.end();
+        if bound <= Instant::now() {
+            return;
+        }
         loop {
             let notified = self.shared.confirmed.notified();
             let behind =

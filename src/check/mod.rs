@@ -1,7 +1,7 @@
 //! `steadfast check`: asks what the proxy would ask, once, and says in words what is wrong.
 //!
-//! Changes nothing anywhere and serves nobody. Asking is in [`sentinel`] and [`server`]; what the
-//! answers mean is decided in [`judge`] and [`explain`], which are pure; [`report`] lays it out.
+//! Changes nothing anywhere and serves nobody. Asking is in `sentinel` and `server`; what the
+//! answers mean is decided in `judge` and `explain`, which are pure; `report` lays it out.
 
 mod explain;
 mod judge;

@@ -15,8 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::net::HostPort;
 
+mod claims;
 #[cfg(test)]
 mod tests;
+
+use claims::Claims;
 
 /// A point in time, in milliseconds since any fixed moment.
 pub type Millis = u64;
@@ -33,6 +36,8 @@ pub const STEADY: Millis = 10_000;
 const VERDICT_FRESH: Millis = 1_000;
 /// How long the last sign of life of our own node counts.
 const LIFE_FRESH: Millis = 2_000;
+/// Candidates whose role is asked for at the same time.
+const CANDIDATES_MAX: usize = 4;
 /// Sentinels and verdicts remembered.
 const REMEMBERED_MAX: usize = 64;
 
@@ -90,29 +95,15 @@ pub enum Decision {
     Conflict(Vec<HostPort>),
 }
 
-/// The newest answer of one Sentinel.
-#[derive(Debug, Clone)]
-struct Heard {
-    claim: Claim,
-    quorum: u64,
-    /// When it was asked.
-    at: Millis,
-    /// Answers in a row with this claim, and when the first of them was asked for.
-    streak: u32,
-    since: Millis,
-}
-
 /// The memory of the election.
 #[derive(Debug, Default)]
 pub struct Election {
-    heard: BTreeMap<String, Heard>,
+    claims: Claims,
     verdicts: BTreeMap<HostPort, (Says, Millis)>,
     distrusted: BTreeSet<String>,
     current: Option<Claim>,
     /// Since `current` was chosen there were signs that another node was primary.
     left: bool,
-    /// When the first of an unbroken series of answers was asked for.
-    heard_since: Option<Millis>,
 }
 
 impl Election {
@@ -123,23 +114,9 @@ impl Election {
 
     /// A Sentinel, asked at `at`, made a claim.
     pub fn observe(&mut self, run_id: &str, claim: Claim, quorum: u64, at: Millis) {
-        if !self.heard.values().any(|heard| is_fresh(heard, at)) {
-            self.heard_since = Some(at);
+        if !self.claims.note(run_id, &claim, quorum, at) {
+            return;
         }
-        let (streak, since) = match self.heard.get(run_id) {
-            Some(last) if last.at > at => return,
-            Some(last) if last.claim == claim && is_fresh(last, at) => {
-                (last.streak.saturating_add(1), last.since)
-            }
-            None if self.heard.len() >= REMEMBERED_MAX => {
-                self.heard.retain(|_, heard| is_fresh(heard, at));
-                if self.heard.len() >= REMEMBERED_MAX {
-                    return;
-                }
-                (1, at)
-            }
-            _ => (1, at),
-        };
         if let Some(current) = &self.current {
             if claim.epoch <= current.epoch {
                 self.distrusted.remove(run_id);
@@ -147,19 +124,11 @@ impl Election {
                 self.left = true;
             }
         }
-        let heard = Heard {
-            claim,
-            quorum,
-            at,
-            streak,
-            since,
-        };
-        self.heard.insert(run_id.to_owned(), heard);
     }
 
     /// A Sentinel answered, but without a usable claim: what it said before no longer counts.
     pub fn retract(&mut self, run_id: &str) {
-        self.heard.remove(run_id);
+        self.claims.remove(run_id);
     }
 
     /// A node, asked at `at`, said what it is.
@@ -179,15 +148,19 @@ impl Election {
     }
 
     /// `claim` was published as the primary.
+    ///
+    /// What others have held so far becomes steady against it only from now on, however long they
+    /// held it: they may just not have heard of the new primary yet.
     pub fn switched(&mut self, claim: Claim) {
-        self.distrust_above(claim.epoch);
+        self.claims.start_over_beside(&claim);
+        self.distrusted = self.claims.above(claim.epoch);
         self.current = Some(claim);
         self.left = false;
     }
 
     /// Ours has this epoch now.
     pub fn learned(&mut self, epoch: u64) {
-        self.distrust_above(epoch);
+        self.distrusted = self.claims.above(epoch);
         if let Some(current) = &mut self.current {
             current.epoch = epoch;
         }
@@ -196,7 +169,27 @@ impl Election {
 
     /// Sentinels whose answers count at `now`.
     pub fn fresh_count(&self, now: Millis) -> usize {
-        self.fresh(now).count()
+        self.claims.count(now)
+    }
+
+    /// Nodes whose role matters now beside that of the current primary: whoever may be chosen.
+    pub fn candidates(&self, now: Millis) -> Vec<HostPort> {
+        let top = self.claims.top(&self.distrusted, now);
+        let newer = |claim: &&Claim| {
+            let current = self.current.as_ref();
+            current.is_none_or(|current| claim.epoch > current.epoch)
+        };
+        let steady = match &self.current {
+            Some(current) => self.overruling_claim(current, now),
+            None => self.claims.steady(now, STEADY_POLLS, 0),
+        };
+        let named = top.into_iter().filter(newer).chain(steady);
+        let addresses: BTreeSet<_> = named.map(|claim| &claim.address).collect();
+        addresses
+            .into_iter()
+            .take(CANDIDATES_MAX)
+            .cloned()
+            .collect()
     }
 
     /// What to do at `now`; `known` is how many Sentinels there should be.
@@ -216,18 +209,19 @@ impl Election {
 
     fn is_ripe(&self, now: Millis, known: usize) -> bool {
         let waited = self
-            .heard_since
+            .claims
+            .since()
             .is_some_and(|since| now.saturating_sub(since) >= FIRST_CHOICE_WAIT);
         waited || self.fresh_count(now) * 2 > known
     }
 
     fn first_choice(&self, now: Millis) -> Decision {
-        let top = self.top(now);
+        let top = self.claims.top(&self.distrusted, now);
         let agreed = self.agreed(&top, now);
         if let Some(decision) = agreed.and_then(|claim| self.accept(claim, now)) {
             return decision;
         }
-        let steady = self.steady_majority(now, STEADY_POLLS, 0);
+        let steady = self.claims.steady(now, STEADY_POLLS, 0);
         if let Some(decision) = steady.and_then(|claim| self.accept(claim, now)) {
             return decision;
         }
@@ -256,7 +250,7 @@ impl Election {
     }
 
     fn next_choice(&self, current: &Claim, now: Millis) -> Decision {
-        let top = self.top(now);
+        let top = self.claims.top(&self.distrusted, now);
         let higher = top.first().is_some_and(|claim| claim.epoch > current.epoch);
         let agreed = self.agreed(&top, now).filter(|_| higher);
         let candidate = agreed.filter(|claim| claim.address != current.address || self.left);
@@ -270,7 +264,7 @@ impl Election {
             return self.verify(claim, now);
         }
         if let Some(claim) = agreed {
-            return match self.holders(claim, now) >= self.majority(now) {
+            return match self.claims.has_majority(claim, now) {
                 true => Decision::Learn(claim.epoch),
                 false => Decision::Stay,
             };
@@ -287,11 +281,7 @@ impl Election {
 
     /// What a steady majority wants instead of `current`, if it wants anything.
     fn overruling(&self, current: &Claim, now: Millis) -> Option<Decision> {
-        let (polls, held) = match self.serves(current, now) {
-            true => (STEADY_POLLS, STEADY),
-            false => (STEADY_POLLS, 0),
-        };
-        let claim = self.steady_majority(now, polls, held)?;
+        let claim = self.overruling_claim(current, now)?;
         if claim.address != current.address {
             return Some(
                 self.accept(claim, now)
@@ -301,18 +291,13 @@ impl Election {
         (claim.epoch < current.epoch).then_some(Decision::Learn(claim.epoch))
     }
 
-    /// The distinct claims at the highest epoch any trusted Sentinel holds.
-    fn top(&self, now: Millis) -> Vec<&Claim> {
-        let trusted = || {
-            self.fresh(now)
-                .filter(|(run_id, _)| !self.distrusted.contains(*run_id))
-                .map(|(_, heard)| &heard.claim)
+    /// What a majority holds steadily; for long, while our node still serves.
+    fn overruling_claim(&self, current: &Claim, now: Millis) -> Option<&Claim> {
+        let held = match self.serves(current, now) {
+            true => STEADY,
+            false => 0,
         };
-        let highest = trusted().map(|claim| claim.epoch).max();
-        let claims: BTreeSet<_> = trusted()
-            .filter(|claim| Some(claim.epoch) == highest)
-            .collect();
-        claims.into_iter().collect()
+        self.claims.steady(now, STEADY_POLLS, held)
     }
 
     /// The only one of `claims`, or the one a majority holds.
@@ -322,38 +307,20 @@ impl Election {
             _ => claims
                 .iter()
                 .copied()
-                .find(|claim| self.holders(claim, now) >= self.majority(now)),
+                .find(|claim| self.claims.has_majority(claim, now)),
         }
-    }
-
-    fn steady_majority(&self, now: Millis, polls: u32, held: Millis) -> Option<&Claim> {
-        let steady = |claim: &Claim| {
-            self.fresh(now)
-                .filter(|(_, heard)| {
-                    heard.claim == *claim
-                        && heard.streak >= polls
-                        && heard.at.saturating_sub(heard.since) >= held
-                })
-                .count()
-        };
-        self.fresh(now)
-            .map(|(_, heard)| &heard.claim)
-            .find(|claim| steady(claim) >= self.majority(now))
     }
 
     /// Switches to `claim` if its node agrees.
     fn accept(&self, claim: &Claim, now: Millis) -> Option<Decision> {
-        let named_since = self
-            .fresh(now)
-            .filter(|(_, heard)| heard.claim == *claim)
-            .map(|(_, heard)| heard.since)
-            .min()?;
+        let named_since = self.claims.named_since(claim, now)?;
         let (says, at) = *self.verdicts.get(&claim.address)?;
         if at < named_since || now.saturating_sub(at) > VERDICT_FRESH {
             return None;
         }
-        let holders = self.holders(claim, now);
-        let undisputed = holders >= self.majority(now) || holders == self.fresh_count(now);
+        let claims = &self.claims;
+        let undisputed =
+            claims.has_majority(claim, now) || claims.holders(claim, now) == claims.count(now);
         let accepted = match says {
             Says::Master => true,
             // Without the node's own word, one Sentinel is not enough.
@@ -369,7 +336,7 @@ impl Election {
     fn verify(&self, claim: &Claim, now: Millis) -> Decision {
         Decision::Verify {
             claim: claim.clone(),
-            by_majority: self.holders(claim, now) >= self.majority(now),
+            by_majority: self.claims.has_majority(claim, now),
         }
     }
 
@@ -387,41 +354,6 @@ impl Election {
             _ => Says::Nothing,
         }
     }
-
-    fn fresh(&self, now: Millis) -> impl Iterator<Item = (&String, &Heard)> {
-        self.heard
-            .iter()
-            .filter(move |(_, heard)| is_fresh(heard, now))
-    }
-
-    fn holders(&self, claim: &Claim, now: Millis) -> usize {
-        self.fresh(now)
-            .filter(|(_, heard)| heard.claim == *claim)
-            .count()
-    }
-
-    /// More than half of those that answered, and at least the quorum they report (the median:
-    /// one Sentinel must not be able to raise it out of reach).
-    fn majority(&self, now: Millis) -> usize {
-        let mut quorums: Vec<_> = self.fresh(now).map(|(_, heard)| heard.quorum).collect();
-        quorums.sort_unstable();
-        let half = quorums.len() / 2;
-        let quorum = quorums.get(half).copied().unwrap_or(1);
-        usize::try_from(quorum).unwrap_or(usize::MAX).max(half + 1)
-    }
-
-    fn distrust_above(&mut self, epoch: u64) {
-        self.distrusted = self
-            .heard
-            .iter()
-            .filter(|(_, heard)| heard.claim.epoch > epoch)
-            .map(|(run_id, _)| run_id.clone())
-            .collect();
-    }
-}
-
-fn is_fresh(heard: &Heard, now: Millis) -> bool {
-    now.saturating_sub(heard.at) <= FRESH
 }
 
 fn conflict(claims: &[&Claim]) -> Decision {

@@ -40,7 +40,7 @@ pub enum Event {
     Step,
     /// It was given up.
     Aborted,
-    /// It is through, or its result was learned.
+    /// Its result can be read from a Sentinel now.
     Done,
     /// Something else worth looking again for.
     Hint,
@@ -71,8 +71,10 @@ fn classify(channel: &str, payload: &str, primary_name: &str) -> Option<Event> {
         return None;
     }
     Some(match channel {
+        // The leader names the new primary from its promotion on.
+        "+promoted-slave" | "+failover-state-reconf-slaves" => Event::Done,
         "+switch-master" | "+failover-end" | "+failover-end-for-timeout" => Event::Done,
-        "+try-failover" | "+elected-leader" | "+selected-slave" | "+promoted-slave" => Event::Step,
+        "+try-failover" | "+elected-leader" | "+selected-slave" => Event::Step,
         _ if channel.starts_with("+failover-state-") => Event::Step,
         _ if channel.starts_with("-failover-abort-") => Event::Aborted,
         _ => Event::Hint,
@@ -112,7 +114,7 @@ mod tests {
         assert_eq!(event("+switch-master", switch), Some(Event::Done));
         assert_eq!(event("+switch-master", "other 10.0.0.1 1 10.0.0.2 1"), None);
         let promoted = "slave [::1]:2 ::1 2 @ my master ::1 1";
-        assert_eq!(event("+promoted-slave", promoted), Some(Event::Step));
+        assert_eq!(event("+promoted-slave", promoted), Some(Event::Done));
         let odown = "master my master 10.0.0.1 6379 #quorum 2/2";
         assert_eq!(event("+odown", odown), Some(Event::Hint));
         assert_eq!(
@@ -126,7 +128,7 @@ mod tests {
         let ours = "master my master 10.0.0.1 6379";
         assert_eq!(event("+try-failover", ours), Some(Event::Step));
         assert_eq!(
-            event("+failover-state-reconf-slaves", ours),
+            event("+failover-state-wait-promotion", ours),
             Some(Event::Step)
         );
         assert_eq!(

@@ -30,6 +30,7 @@ mod steering;
 mod subscription;
 mod task;
 mod underway;
+mod upkeep;
 mod watches;
 
 pub use framing::BadFrame;

@@ -133,6 +133,8 @@ pub(super) struct Probe {
     address: HostPort,
     settings: Arc<Settings>,
     connection: Option<Connection>,
+    /// The process that answers on `connection`, as far as it told.
+    run_id: Option<String>,
 }
 
 /// The replies of one look.
@@ -149,6 +151,7 @@ impl Probe {
             address,
             settings,
             connection: None,
+            run_id: None,
         }
     }
 
@@ -198,15 +201,14 @@ impl Probe {
             Ok(reply) => Ok(message::role(&reply)),
             Err(rejection) => hello_role(connection, rejection, limit).await?,
         };
-        let run_id = match fresh {
-            true => run_id(connection, limit).await?,
-            false => None,
-        };
+        if fresh {
+            self.run_id = run_id(connection, limit).await?;
+        }
         Ok(Pulse {
             sent,
             ping,
             role,
-            run_id,
+            run_id: self.run_id.clone(),
         })
     }
 }

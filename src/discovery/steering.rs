@@ -11,7 +11,7 @@ use super::inquiry::Inquiry;
 use super::probe::Pace;
 use super::signal::Reading;
 use super::task::{Discovery, PrimaryMemory};
-use crate::config::{HoldTimeout, OnSentinelLoss};
+use crate::config::OnSentinelLoss;
 use crate::net::HostPort;
 use crate::topology::{Gate, LEASE, Primary};
 
@@ -19,9 +19,6 @@ use crate::topology::{Gate, LEASE, Primary};
 const GAP: Duration = Duration::from_secs(1);
 /// How long no Sentinel may name a primary before `--on-sentinel-loss fence` shuts the gate.
 pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
-/// `--hold-timeout auto` = clamp(down-after + margin, least, most).
-const HOLD_MARGIN: Duration = Duration::from_secs(10);
-
 impl Discovery {
     /// Before any news is taken: did this process run all the time? If not, whatever is in the
     /// socket buffers may be old, and a living old primary must not be renewed by it.
@@ -68,7 +65,7 @@ impl Discovery {
             Decision::Conflict(addresses) => addresses.clone(),
             _ => Vec::new(),
         };
-        self.report_conflict(conflict);
+        self.note_conflict(conflict, now);
         self.pending = None;
         match decision {
             Decision::Switch {
@@ -94,7 +91,7 @@ impl Discovery {
             }
             Decision::Wait | Decision::Stay | Decision::Degraded | Decision::Conflict(_) => {}
         }
-        self.watch_nodes();
+        self.watch_nodes(Instant::now());
     }
 
     async fn switch(&mut self, claim: Claim, role_verified: bool) {
@@ -115,7 +112,7 @@ impl Discovery {
             source = %self.source(&claim),
             role_verified,
             confirmed_ms = u64::try_from(confirmed.as_millis()).unwrap_or(u64::MAX),
-            "the primary is at another address"
+            "this is the primary now"
         );
         self.switches += u64::from(old.is_some());
         self.primary = PrimaryMemory {
@@ -249,50 +246,9 @@ impl Discovery {
         }
     }
 
-    fn notice_restart(&mut self, reading: &Reading) {
-        let memory = &mut self.primary;
-        let went_down = |(new, old)| new < old;
-        let other_process = matches!(
-            (&reading.run_id, &memory.run_id), (Some(new), Some(old)) if new != old
-        );
-        if other_process || reading.offset.zip(memory.offset).is_some_and(went_down) {
-            memory.restarts += 1;
-            tracing::warn!(
-                event = "primary_restarted",
-                primary = %reading.address,
-                old_offset = memory.offset,
-                new_offset = reading.offset,
-                "the primary was restarted without a failover; its data may be older, or gone"
-            );
-        }
-        if reading.run_id.is_some() {
-            memory.run_id.clone_from(&reading.run_id);
-        }
-        memory.offset = reading.offset.or(memory.offset);
-    }
-
-    fn report_conflict(&mut self, conflict: Vec<HostPort>) {
-        if conflict == self.conflict {
-            return;
-        }
-        if !conflict.is_empty() {
-            let named: Vec<_> = conflict.iter().map(ToString::to_string).collect();
-            tracing::error!(
-                event = "sentinel_conflict",
-                named = named.join(","),
-                "Sentinels name different primaries at one epoch and none has a majority"
-            );
-        }
-        self.conflict = conflict;
-    }
-
     /// Watches the primary and whoever may become it, and nobody else.
-    fn watch_nodes(&mut self) {
-        let mut wanted: Vec<HostPort> = Vec::new();
-        if self.election.current().is_none() {
-            wanted.extend(self.conflict.iter().cloned());
-        }
-        wanted.extend(self.pending.iter().map(|claim| claim.address.clone()));
+    fn watch_nodes(&mut self, now: Instant) {
+        let mut wanted = self.election.candidates(self.millis(now));
         let current = self.election.current().map(|claim| claim.address.clone());
         wanted.retain(|address| Some(address) != current.as_ref());
         for address in &wanted {
@@ -309,34 +265,6 @@ impl Discovery {
         if let Some(claim) = self.election.current() {
             let pace = if waiting { Pace::Close } else { Pace::Steady };
             self.watches.set(&claim.address, pace);
-        }
-    }
-
-    /// The slow business of each tick: who is lost, who is forgotten, how long to hold.
-    pub(super) fn look_after_sentinels(&mut self) {
-        let now = Instant::now();
-        for gone in self.roster.forget_unlisted(now) {
-            self.underway.forget(&gone);
-        }
-        self.roster.report_lost(now);
-        let degraded =
-            self.election.current().is_some() && self.election.fresh_count(self.millis(now)) == 0;
-        if degraded != self.degraded {
-            self.degraded = degraded;
-            tracing::warn!(
-                event = "degraded",
-                degraded,
-                "whether no Sentinel names a primary"
-            );
-        }
-        let down_after = self
-            .roster
-            .reachable(now)
-            .filter_map(|member| member.down_after);
-        if let (HoldTimeout::Auto, Some(longest)) = (self.config.hold_timeout, down_after.max()) {
-            let hold = longest.saturating_add(HOLD_MARGIN);
-            self.publisher
-                .set_hold_timeout(hold.clamp(HoldTimeout::AUTO.0, HoldTimeout::AUTO.1));
         }
     }
 }

@@ -63,12 +63,13 @@ impl Listener {
         let credentials = self.settings.credentials.as_ref();
         let limit = self.settings.connect_timeout;
         let mut connection = Connection::open(&self.address, credentials, limit).await?;
+        let commands: Vec<[&[u8]; 2]> = CHANNELS
+            .iter()
+            .map(|channel| [b"SUBSCRIBE".as_slice(), channel.as_bytes()])
+            .collect();
+        let commands: Vec<&[&[u8]]> = commands.iter().map(|args| args.as_slice()).collect();
         let attempt = async {
-            for channel in CHANNELS {
-                connection
-                    .send(&[&[b"SUBSCRIBE", channel.as_bytes()]])
-                    .await?;
-            }
+            connection.send(&commands).await?;
             self.confirmations(&mut connection).await
         };
         timeout(SUBSCRIBE_LIMIT, attempt)
@@ -107,6 +108,8 @@ impl Listener {
         let mut heard = Instant::now();
         loop {
             tokio::select! {
+                // What waits in the socket is heard before silence is judged.
+                biased;
                 reply = connection.receive() => match reply {
                     Ok(reply) => {
                         heard = Instant::now();

@@ -54,6 +54,8 @@ pub(super) struct Discovery {
     pub(super) unresolved: BTreeMap<HostPort, String>,
     /// Addresses in conflict at one epoch.
     pub(super) conflict: Vec<HostPort>,
+    /// Since when, unless it was reported.
+    pub(super) conflict_since: Option<Instant>,
     /// A newer primary is named and not verified yet.
     pub(super) pending: Option<Claim>,
     /// What the candidate last said.
@@ -111,6 +113,7 @@ impl Discovery {
             eager_until: now,
             unresolved: BTreeMap::new(),
             conflict: Vec::new(),
+            conflict_since: None,
             pending: None,
             candidate: None,
             waiting_for: None,

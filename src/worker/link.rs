@@ -98,12 +98,7 @@ impl Link {
     /// done.
     fn tell_owner(&self) {
         let router = self.router.borrow();
-        if router.owner_is_half_closed() {
-            if router.waits_for_blocked() {
-                self.finish_writing();
-            }
-            router.wake_owner();
-        } else if self.owner_waits.take() {
+        if router.owner_is_half_closed() || self.owner_waits.take() {
             router.wake_owner();
         }
     }
@@ -249,17 +244,14 @@ impl Link {
     /// Tells the server that nothing more will come, once all is written: it ends what it was
     /// blocked on, as it would for the client itself.
     pub(crate) fn finish_writing(&self) {
-        self.finishing.set(true);
-        if self.outbox.borrow().is_empty() {
+        if !self.finishing.replace(true) && self.outbox.borrow().is_empty() {
             self.transport.borrow().shutdown_write();
         }
     }
 
-    /// After the client's end: if what is due next may take for ever, the server is told now.
-    pub(crate) fn stop_waiting_for_blocked(&self) {
-        if self.router.borrow().waits_for_blocked() {
-            self.finish_writing();
-        }
+    /// Whether what is due next may take for ever.
+    pub(crate) fn waits_for_blocked(&self) -> bool {
+        self.router.borrow().waits_for_blocked()
     }
 }
 

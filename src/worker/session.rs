@@ -79,6 +79,8 @@ pub(crate) struct Session {
     outbox: RefCell<Outbox>,
     /// The node's role is to be asked after this client's next login.
     pub(crate) role_pending: Cell<bool>,
+    /// A half-closed client's replies are given a limited time already.
+    lingering: Cell<bool>,
 }
 
 impl Session {
@@ -98,6 +100,7 @@ impl Session {
             state: RefCell::default(),
             outbox: RefCell::default(),
             role_pending: Cell::new(false),
+            lingering: Cell::new(false),
         });
         entry.insert(session.clone());
         worker.counters.clients.add(1);
@@ -135,6 +138,7 @@ impl Session {
                 if self.has_ended() || self.phase.get() == Phase::Closing {
                     continue;
                 }
+                self.see_off();
                 return Poll::Pending;
             }
             if !self.wants_input() {
@@ -278,16 +282,21 @@ impl Session {
         self.phase.set(Phase::HalfClosed);
         if self.intake.borrow().is_waiting() && !self.worker.gate_is_open() {
             self.phase.set(Phase::Ended);
-            return;
         }
-        if let Route::Attached(link) = &*self.route.borrow() {
-            if self.intake.borrow().is_streaming() {
-                link.finish_writing();
-            }
-            link.stop_waiting_for_blocked();
-            if !link.is_idle() {
-                tokio::task::spawn_local(linger(link.clone()));
-            }
+    }
+
+    /// With all of a half-closed client's commands on their way, the server is told of its end as
+    /// soon as it may otherwise never answer: it then drops what it was blocked on, as it would for
+    /// the client itself.
+    fn see_off(&self) {
+        let Route::Attached(link) = &*self.route.borrow() else {
+            return;
+        };
+        let intake = self.intake.borrow();
+        if intake.is_streaming() || (link.waits_for_blocked() && !intake.is_waiting()) {
+            link.finish_writing();
+        } else if !link.is_idle() && !self.lingering.replace(true) {
+            tokio::task::spawn_local(linger(link.clone()));
         }
     }
 

@@ -106,7 +106,7 @@ fn empty_commands_have_no_reply_and_inline_ones_have() {
     let (_bed, proxy) = small();
     let mut client = proxy.connect();
     client
-        .send_raw(b"*0\r\n*-1\r\n\r\nPING\r\nSET k v\r\n*0\r\nGET k\r\n")
+        .send_raw(b"*0\r\n\r\nPING\r\nSET k v\r\n*0\r\nGET k\r\n")
         .unwrap();
     assert_eq!(client.reply().unwrap(), Value::Simple("PONG".into()));
     assert!(client.reply().unwrap().is_ok());

@@ -103,6 +103,17 @@ fn f3c_a_stale_sentinel_and_a_new_one_do_not_flap() {
 }
 
 #[test]
+fn what_others_held_for_long_is_not_steady_against_a_switch() {
+    let mut bed = Bed::on_a(0);
+    bed.rounds(300, &[(A, 0); 3], &BOTH);
+    // The leader's peers hear of the new primary a little later than we do.
+    bed.rounds(20, &[(B, 1), (A, 0), (A, 0)], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+    bed.rounds(20, &[(B, 1); 3], &BOTH);
+    assert_eq!(bed.switches, [claim(B, 1)]);
+}
+
+#[test]
 fn one_sentinel_with_a_new_epoch_is_enough_once_role_says_master() {
     let mut bed = Bed::on_a(3);
     let answers = [(B, 4), (A, 3), (A, 3)];
@@ -232,6 +243,20 @@ fn the_first_choice_waits_for_a_majority_or_a_second() {
     assert_eq!(alone.switches, []);
     alone.round(&[(A, 0)], &BOTH);
     assert_eq!(alone.switches, [claim(A, 0)]);
+}
+
+#[test]
+fn at_start_a_lie_about_a_dead_node_does_not_hide_what_the_majority_says() {
+    let mut bed = Bed {
+        election: Election::default(),
+        now: 1_000,
+        switches: Vec::new(),
+    };
+    let lie = [(C, 1000), (A, 1), (A, 1)];
+    bed.rounds(2, &lie, &[(C, Says::Nothing)]);
+    assert_eq!(bed.election.candidates(bed.now), [node(A), node(C)]);
+    bed.round(&lie, &[(A, Says::Master), (C, Says::Nothing)]);
+    assert_eq!(bed.switches, [claim(A, 1)]);
 }
 
 #[test]

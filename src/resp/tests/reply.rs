@@ -8,11 +8,12 @@ use super::values::{self, Of};
 use super::{apply, cuts, edits, planned};
 use crate::resp::{Peek, ReplyScanner, check, first_word};
 
+fn any_reply() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![values::resp2(), values::resp3(Of::Anything)]
+}
+
 fn replies() -> impl Strategy<Value = Vec<Vec<u8>>> {
-    prop::collection::vec(
-        prop_oneof![values::resp2(), values::resp3(Of::Anything)],
-        1..5,
-    )
+    prop::collection::vec(any_reply(), 1..5)
 }
 
 proptest! {
@@ -28,7 +29,7 @@ proptest! {
     }
 
     #[test]
-    fn every_strict_prefix_goes_on(reply in prop_oneof![values::resp2(), values::resp3(Of::Anything)]) {
+    fn every_strict_prefix_goes_on(reply in any_reply()) {
         for len in 1..reply.len() {
             let mut scanner = ReplyScanner::new();
             prop_assert_eq!(scanner.scan(&reply[..len]), Ok(None));

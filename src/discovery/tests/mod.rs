@@ -1,0 +1,5 @@
+//! Discovery against real servers.
+
+mod access;
+mod bed;
+mod failovers;
