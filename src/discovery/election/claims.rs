@@ -66,7 +66,10 @@ impl Claims {
 
     /// Whatever differs from `claim` is held anew from the next answer on.
     pub(super) fn start_over_beside(&mut self, claim: &Claim) {
-        let others = self.heard.values_mut().filter(|heard| heard.claim != *claim);
+        let others = self
+            .heard
+            .values_mut()
+            .filter(|heard| heard.claim != *claim);
         others.for_each(|heard| heard.streak = 0);
     }
 

@@ -169,6 +169,14 @@ fn where_we_are_stricter_we_say_so() {
             .then_some(())
             .ok_or_else(|| format!("{text:?}: {proxied:?}"))
     });
+    all_hold(ends::BROKEN, |text| {
+        let proxied = pair.proxied(&raw(text));
+        let queued = String::from_utf8_lossy(&proxied.subject).contains("+QUEUED\r\n");
+        let ended = proxied.stuck.is_none() && queued;
+        ended
+            .then_some(())
+            .ok_or_else(|| format!("{text:?}: {proxied:?}"))
+    });
     all_hold(ends::REFUSED, |(command, answer)| {
         let proxied = pair.proxied(&raw(&format!("{command}\r\n")));
         let got = String::from_utf8_lossy(&proxied.subject);
