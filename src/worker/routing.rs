@@ -140,6 +140,13 @@ impl Router {
     /// When the stream makes no sense any more; the link must end.
     pub(super) fn route(&mut self, chunk: &[u8], link: &Link) -> Result<(), Fault> {
         let mut run = Run::default();
+        let routed = self.route_frames(chunk, &mut run, link);
+        // What came before a fault is the client's all the same.
+        run.flush(chunk, self.owner.as_deref());
+        routed
+    }
+
+    fn route_frames(&mut self, chunk: &[u8], run: &mut Run, link: &Link) -> Result<(), Fault> {
         let mut at = 0;
         while at < chunk.len() {
             if self.mode == Mode::Start {
@@ -149,15 +156,14 @@ impl Router {
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
             let piece = at..at + done.unwrap_or(rest.len());
             match self.mode {
-                Mode::Passing(verdict) => self.pass(chunk, &mut run, piece.clone(), verdict),
-                _ => self.gather(chunk, &mut run, piece.clone(), done.is_some(), link)?,
+                Mode::Passing(verdict) => self.pass(chunk, run, piece.clone(), verdict),
+                _ => self.gather(chunk, run, piece.clone(), done.is_some(), link)?,
             }
             if done.is_some() {
-                self.finish_frame(chunk, &mut run);
+                self.finish_frame(chunk, run);
             }
             at = piece.end;
         }
-        run.flush(chunk, self.owner.as_deref());
         Ok(())
     }
 

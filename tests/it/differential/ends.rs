@@ -89,3 +89,11 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n",
     ),
 ];
+
+/// Streams whose framing a server (7.0) breaks itself, by putting what an EXEC causes for its own
+/// client into EXEC's reply: no client can read on, and Steadfast ends the connection instead of
+/// guessing. What came before is delivered.
+pub(super) const BROKEN: &[&str] = &[
+    "HELLO 3\r\nSUBSCRIBE d:a\r\nMULTI\r\nPUBLISH d:a x\r\nEXEC\r\n",
+    "MONITOR\r\nMULTI\r\nPING\r\nPING\r\nEXEC\r\n",
+];

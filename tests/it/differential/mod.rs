@@ -6,6 +6,7 @@
 
 mod duet;
 mod ends;
+mod fill;
 mod frame;
 mod large;
 mod mask;
@@ -74,7 +75,7 @@ fn compare_some(seeds: Range<u64>, generate: fn(u64) -> Plan) {
             }
         }
     }
-    println!("{streams} streams, {commands} commands");
+    eprintln!("{streams} streams, {commands} commands");
     assert!(
         differing.is_empty(),
         "after {streams} streams:\n{}",
@@ -164,6 +165,14 @@ fn where_we_are_stricter_we_say_so() {
     all_hold(ends::MUTED, |text| {
         let proxied = pair.proxied(&raw(text));
         let ended = proxied.stuck.is_none() && proxied.subject.is_empty();
+        ended
+            .then_some(())
+            .ok_or_else(|| format!("{text:?}: {proxied:?}"))
+    });
+    all_hold(ends::BROKEN, |text| {
+        let proxied = pair.proxied(&raw(text));
+        let queued = String::from_utf8_lossy(&proxied.subject).contains("+QUEUED\r\n");
+        let ended = proxied.stuck.is_none() && queued;
         ended
             .then_some(())
             .ok_or_else(|| format!("{text:?}: {proxied:?}"))

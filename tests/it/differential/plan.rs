@@ -79,12 +79,12 @@ impl Plan {
         for (at, step) in self.steps.iter().enumerate() {
             match step {
                 Step::Write { who, bytes, cuts } => {
-                    println!("{at}: {who:?}, {} cuts", cuts.len());
+                    eprintln!("{at}: {who:?}, {} cuts", cuts.len());
                     bytes
                         .split(|byte| *byte == b'\n')
-                        .for_each(|line| println!("  {}", line.escape_ascii()));
+                        .for_each(|line| eprintln!("  {}", line.escape_ascii()));
                 }
-                other => println!("{at}: {other:?}"),
+                other => eprintln!("{at}: {other:?}"),
             }
         }
     }
