@@ -14,7 +14,6 @@ const SOON: Duration = Duration::from_secs(10);
 /// From a Sentinel's first word to the last cut, on a machine that is busy with other tests.
 const CUT_LIMIT: Duration = Duration::from_millis(1500);
 
-
 /// A new connection that is served, and by which node.
 #[track_caller]
 fn served_by(proxy: &Proxy) -> u16 {
