@@ -2,7 +2,7 @@
 //! acts on the old. Method: real threads, many switches, and a record of the newest generation
 //! anybody has acted on.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use super::*;

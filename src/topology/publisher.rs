@@ -1,0 +1,219 @@
+//! The write side: how one topology follows another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::lease::Lease;
+use super::{Gate, Handle, Primary, Topology, View};
+
+/// What one worker tells the publisher.
+#[derive(Debug, Default)]
+pub(super) struct Confirmation {
+    /// The newest version this worker acts by.
+    pub(super) version: AtomicU64,
+    /// The worker found its lease run out and waits to be told of a renewal.
+    pub(super) lapsed: AtomicBool,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) current: ArcSwap<Topology>,
+    pub(super) confirmed: Notify,
+    pub(super) workers: Vec<Confirmation>,
+}
+
+/// The write side; owned by discovery.
+#[derive(Debug)]
+pub struct Publisher {
+    shared: Arc<Shared>,
+    wake: watch::Sender<u64>,
+    base: Instant,
+}
+
+impl Publisher {
+    /// The state at start (no primary, gate shut), with one [`View`] per worker.
+    pub fn new(workers: usize, hold_timeout: Duration) -> (Self, Vec<View>) {
+        let base = Instant::now();
+        let first = Topology {
+            generation: 0,
+            primary: None,
+            gate: Gate::Shut,
+            gate_since: base,
+            hold_timeout,
+            version: 0,
+            superseded: CancellationToken::new(),
+            lease: Arc::new(Lease::new(base)),
+        };
+        let shared = Arc::new(Shared {
+            current: ArcSwap::from_pointee(first),
+            confirmed: Notify::new(),
+            workers: (0..workers).map(|_| Confirmation::default()).collect(),
+        });
+        let (wake, receiver) = watch::channel(0);
+        let views = (0..workers)
+            .map(|worker| View {
+                shared: shared.clone(),
+                worker,
+                wake: receiver.clone(),
+            })
+            .collect();
+        (Self { shared, wake, base }, views)
+    }
+
+    /// A read handle.
+    pub fn handle(&self) -> Handle {
+        Handle(self.shared.clone())
+    }
+
+    /// The snapshot of this moment.
+    pub fn load(&self) -> Arc<Topology> {
+        self.shared.current.load_full()
+    }
+
+    /// Shuts the gate of the current generation and returns once no worker sends any more.
+    ///
+    /// # Cancel safety
+    /// The gate is shut at the first poll; cancelling only forgoes the wait.
+    pub async fn shut(&self) {
+        let now = self.load();
+        if now.gate == Gate::Shut {
+            return;
+        }
+        self.publish(&now, Gate::Shut, Instant::now());
+        self.wait_confirmed().await;
+    }
+
+    /// Opens the gate of the current generation again: same node, same links.
+    pub fn open_in_place(&self, lease_until: Instant) {
+        let now = self.load();
+        debug_assert!(now.primary.is_some() && !now.is_superseded());
+        now.lease.extend(lease_until);
+        if now.gate != Gate::Open {
+            self.publish(&now, Gate::Open, Instant::now());
+        }
+    }
+
+    /// Ends the current generation and, when every worker has confirmed that, opens the next one
+    /// at `primary`. Returns how long the confirmation took.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: cancelled half-way it leaves the gate shut and the old generation ended,
+    /// which a later call completes.
+    pub async fn switch(&self, primary: Primary, lease_until: Instant) -> Duration {
+        let started = Instant::now();
+        let old = self.load();
+        old.superseded.cancel();
+        // The gate may have been shut long before: the outage, and so the hold, began then.
+        let since = if old.gate == Gate::Shut {
+            old.gate_since
+        } else {
+            started
+        };
+        self.publish(&old, Gate::Shut, since);
+        self.wait_confirmed().await;
+        let lease = Arc::new(Lease::new(self.base));
+        lease.extend(lease_until);
+        self.store(Topology {
+            generation: old.generation + 1,
+            primary: Some(primary),
+            gate: Gate::Open,
+            gate_since: Instant::now(),
+            hold_timeout: old.hold_timeout,
+            version: self.load().version + 1,
+            superseded: CancellationToken::new(),
+            lease,
+        });
+        started.elapsed()
+    }
+
+    /// Extends the lease of the current generation to `until` (from the moment the heartbeat that
+    /// proved it was *sent*, not answered) and wakes workers that had found it run out.
+    pub fn renew(&self, until: Instant) {
+        self.load().lease.extend(until);
+        let mut lapsed = false;
+        for worker in &self.shared.workers {
+            lapsed |= worker.lapsed.swap(false, Ordering::SeqCst);
+        }
+        if lapsed {
+            self.wake.send_modify(|_| {});
+        }
+    }
+
+    /// Whether the lease has run out: the process, or discovery, did not run for a while, so
+    /// nothing it remembers may be trusted before it has looked again.
+    pub fn lease_expired(&self) -> bool {
+        let now = self.load();
+        now.gate == Gate::Open && !now.lease_valid(Instant::now())
+    }
+
+    /// Changes the hold time (it follows Sentinel's down-after with `--hold-timeout auto`).
+    pub fn set_hold_timeout(&self, hold_timeout: Duration) {
+        let now = self.load();
+        if now.hold_timeout != hold_timeout {
+            self.store(Topology {
+                hold_timeout,
+                version: now.version + 1,
+                ..copy(&now)
+            });
+        }
+    }
+
+    fn publish(&self, from: &Topology, gate: Gate, gate_since: Instant) {
+        self.store(Topology {
+            gate,
+            gate_since,
+            version: from.version + 1,
+            ..copy(from)
+        });
+    }
+
+    fn store(&self, topology: Topology) {
+        let version = topology.version;
+        self.shared.current.store(Arc::new(topology));
+        self.wake.send_replace(version);
+    }
+
+    /// Waits until every worker acts by the current version, or cannot act at all any more because
+    /// its lease ran out.
+    async fn wait_confirmed(&self) {
+        let now = self.load();
+        let bound = now.lease.end();
+        if bound <= Instant::now() {
+            return;
+        }
+        loop {
+            let notified = self.shared.confirmed.notified();
+            let behind =
+                |worker: &Confirmation| worker.version.load(Ordering::SeqCst) < now.version;
+            if !self.shared.workers.iter().any(behind) {
+                return;
+            }
+            if tokio::time::timeout_at(bound, notified).await.is_err() {
+                tracing::warn!(
+                    event = "worker_late",
+                    "a worker did not confirm before its lease ran out"
+                );
+                return;
+            }
+        }
+    }
+}
+
+fn copy(from: &Topology) -> Topology {
+    Topology {
+        generation: from.generation,
+        primary: from.primary.clone(),
+        gate: from.gate,
+        gate_since: from.gate_since,
+        hold_timeout: from.hold_timeout,
+        version: from.version,
+        superseded: from.superseded.clone(),
+        lease: from.lease.clone(),
+    }
+}
