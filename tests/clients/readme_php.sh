@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The README's php.ini lines: a session written by one request is read by the next.
 set -euo pipefail
 

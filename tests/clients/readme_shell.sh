@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The README's commands: `check` names the primary, and the proxy they start serves.
 set -euo pipefail
 

@@ -11,7 +11,7 @@ readonly TOOLS=$PWD/target/tools
 readonly LIMIT=90
 export NODE_PATH=$TOOLS/node/node_modules
 export STEADFAST=$PWD/target/debug/steadfast
-export PATH=$TOOLS/venv/bin:$PATH
+export PATH=$TOOLS/venv/bin:$PATH:$TOOLS/bin
 export PYTHONDONTWRITEBYTECODE=1
 
 cargo build --quiet --locked --bin steadfast --example failover_demo
