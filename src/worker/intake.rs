@@ -154,7 +154,8 @@ impl Session {
     pub(super) fn may_take_more(self: &Rc<Self>) -> bool {
         let mut intake = self.intake.borrow_mut();
         if intake.done {
-            return false;
+            // Read and forgotten: how else would the client's end be noticed.
+            return true;
         }
         if intake.is_streaming() {
             return matches!(self.permit(&mut intake), Permit::Send(_));

@@ -1,0 +1,56 @@
+//! Goal: what has ended has ended everywhere: no connection, no blocked command and no descriptor
+//! outlives its client, and no command its moment. Method: clients that leave at awkward moments.
+
+use std::time::Duration;
+
+use crate::bed::{Bed, wait_until};
+use crate::client::{Client, command};
+use crate::fakes::{FakeSentinel, FakeServer, Reaction};
+use crate::proxy::Proxy;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn small() -> Bed {
+    Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .start()
+}
+
+/// A proxy whose own login makes a dial wait for a frozen server.
+fn patient_dialler(bed: &Bed, hold: &str) -> Proxy {
+    let password = bed.dir().join("password");
+    std::fs::write(&password, "app-pw\n").unwrap();
+    Proxy::for_bed(bed)
+        .flag("--username", "app")
+        .flag("--password-file", password)
+        .flag("--connect-timeout", "9s")
+        .flag("--hold-timeout", hold)
+        .start_ready()
+}
+
+fn with_login() -> Bed {
+    Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .user("app", "on >app-pw ~* &* +@all")
+        .start()
+}
+
+#[test]
+fn a_blocked_client_that_leaves_after_its_quit_pops_nothing() {
+    let bed = small();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let mut bytes = command(&["BLPOP", "list", "0"]);
+    bytes.extend(command(&["QUIT"]));
+    client.send_raw(&bytes).unwrap();
+    let blocked = || bed.primary().info("blocked_clients");
+    wait_until(SOON, "blocked", || blocked() == "1");
+    drop(client);
+    wait_until(SOON, "no longer blocked", || blocked() == "0");
+    bed.primary().command(&["RPUSH", "list", "kept"]);
+    assert_eq!(proxy.connect().call(&["LPOP", "list"]).text(), "kept");
+}
