@@ -249,6 +249,7 @@ impl Session {
                 Err(error) => {
                     self.flush(buffer, &mut at, &permit);
                     tracing::debug!(event = "protocol_error", %error);
+                    self.give_up_streaming(intake);
                     self.answer(&permit, &replies::protocol_error(&error));
                     self.end_after_answers(intake, &permit);
                 }
@@ -432,6 +433,17 @@ impl Session {
             Some(link) => link.expect(self, Kind::Close),
             None => self.close_after_flush(),
         }
+    }
+
+    /// The rest of the frame at hand will never be sent, so no reply to it is waited for. The link
+    /// has to end with the session: the server still waits for that rest.
+    fn give_up_streaming(&self, intake: &mut Intake) {
+        if intake.is_streaming()
+            && let Route::Attached(link) = &*self.route.borrow()
+        {
+            link.unexpect();
+        }
+        intake.streaming = Streaming::No;
     }
 
     fn link_with_work(&self, permit: &Permit) -> Option<Rc<Link>> {

@@ -54,3 +54,22 @@ fn a_blocked_client_that_leaves_after_its_quit_pops_nothing() {
     bed.primary().command(&["RPUSH", "list", "kept"]);
     assert_eq!(proxy.connect().call(&["LPOP", "list"]).text(), "kept");
 }
+
+#[test]
+fn a_large_frame_that_breaks_off_is_told_and_closed() {
+    let bed = small();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert_eq!(client.call(&["PING"]).text(), "PONG");
+    let mut bytes = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$200000\r\n".to_vec();
+    bytes.resize(bytes.len() + 200_000, b'v');
+    bytes.extend_from_slice(b"xx");
+    client.send_raw(&bytes).unwrap();
+    let reply = client.reply_within(SOON).unwrap();
+    assert!(
+        reply.error().unwrap().starts_with("ERR Protocol error"),
+        "{reply:?}"
+    );
+    assert!(client.closed_within(SOON).is_some());
+    assert_eq!(proxy.connect().call(&["EXISTS", "k"]).text(), "0");
+}
