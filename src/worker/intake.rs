@@ -181,7 +181,7 @@ impl Session {
     /// Goes on with input that was kept, if anything of it can be acted on.
     pub(super) fn resume(self: &Rc<Self>) {
         let mut intake = self.intake.borrow_mut();
-        if intake.is_waiting() {
+        if intake.is_waiting() || intake.is_streaming() {
             self.work_off_carry(&mut intake);
         }
     }
@@ -214,6 +214,7 @@ impl Session {
         let mut permit = self.permit(intake);
         if intake.is_streaming() && matches!(permit, Permit::Refuse) {
             // Its beginning is with a node that is out of reach: the rest has nowhere to go.
+            self.give_up_streaming(intake);
             self.end_after_answers(intake, &permit);
         }
         while at.scan < buffer.len() && !intake.done {

@@ -73,3 +73,19 @@ fn a_large_frame_that_breaks_off_is_told_and_closed() {
     assert!(client.closed_within(SOON).is_some());
     assert_eq!(proxy.connect().call(&["EXISTS", "k"]).text(), "0");
 }
+
+#[test]
+fn half_a_large_command_is_not_held_longer_than_a_whole_one() {
+    let bed = small();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    let mut client = proxy.connect();
+    assert_eq!(client.call(&["PING"]).text(), "PONG");
+    let mut bytes = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900000\r\n".to_vec();
+    bytes.resize(500_000, b'v');
+    client.send_raw(&bytes).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    bed.primary().freeze();
+    assert!(client.closed_within(SOON).is_some());
+}
