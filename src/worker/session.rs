@@ -110,6 +110,8 @@ impl Session {
 
     async fn run(self: Rc<Self>) {
         poll_fn(|cx| self.poll(cx)).await;
+        // A dial may still be under way; what it brings is not wanted any more.
+        self.phase.set(Phase::Ended);
         self.transport.borrow().close();
         if let Route::Attached(link) = self.route.take() {
             link.end();
@@ -255,9 +257,14 @@ impl Session {
         self.wake_link();
     }
 
+    /// Whether nothing will be sent or delivered any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.get() == Phase::Ended
+    }
+
     /// The pool found a link.
     pub(crate) fn attach(&self, link: Rc<Link>) {
-        if self.phase.get() == Phase::Ended {
+        if self.is_over() {
             return link.end();
         }
         *self.route.borrow_mut() = Route::Attached(link);

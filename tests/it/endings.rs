@@ -89,3 +89,32 @@ fn half_a_large_command_is_not_held_longer_than_a_whole_one() {
     bed.primary().freeze();
     assert!(client.closed_within(SOON).is_some());
 }
+
+#[test]
+fn a_dial_that_outlives_its_client_leaves_no_link() {
+    let bed = with_login();
+    let proxy = patient_dialler(&bed, "0s");
+    let server = bed.primary();
+    let before = proxy.descriptors();
+    server.freeze();
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = proxy.connect();
+            client.send(&["GET", "k"]).unwrap();
+            client
+        })
+        .collect();
+    for mut client in clients {
+        let reply = client.reply_within(SOON).unwrap();
+        assert!(
+            reply.error().unwrap().starts_with("MASTERDOWN"),
+            "{reply:?}"
+        );
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    server.thaw();
+    proxy.wait_ready();
+    wait_until(Duration::from_secs(5), "all is closed", || {
+        proxy.descriptors() <= before + 3
+    });
+}
