@@ -14,7 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -303,7 +303,7 @@ impl Session {
         if intake.is_streaming() || (link.waits_for_blocked() && !intake.is_waiting()) {
             link.finish_writing();
         } else if !link.is_idle() && !self.lingering.replace(true) {
-            tokio::task::spawn_local(linger(link.clone()));
+            tokio::task::spawn_local(linger(Rc::downgrade(link)));
         }
     }
 
@@ -415,7 +415,10 @@ impl Session {
 
 /// Tells the server of a half-closed client's end when its replies do not come; the server then
 /// ends the connection, and with it the session.
-async fn linger(link: Rc<Link>) {
+async fn linger(link: Weak<Link>) {
     tokio::time::sleep(LINGER).await;
-    link.finish_writing();
+    // The link's socket must not stay open for this wait alone.
+    if let Some(link) = link.upgrade() {
+        link.finish_writing();
+    }
 }

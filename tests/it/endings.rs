@@ -118,3 +118,17 @@ fn a_dial_that_outlives_its_client_leaves_no_link() {
         proxy.descriptors() <= before + 3
     });
 }
+
+#[test]
+fn clients_that_do_not_wait_for_their_reply_leave_no_descriptors() {
+    let bed = small();
+    let proxy = Proxy::ready(&bed);
+    let before = proxy.descriptors();
+    for _ in 0..200 {
+        let mut client = proxy.connect();
+        client.send(&["SET", "k", "v"]).unwrap();
+    }
+    wait_until(Duration::from_secs(2), "all is closed", || {
+        proxy.descriptors() <= before + 5
+    });
+}
