@@ -132,3 +132,30 @@ fn clients_that_do_not_wait_for_their_reply_leave_no_descriptors() {
         proxy.descriptors() <= before + 5
     });
 }
+
+#[test]
+fn a_stopping_process_follows_a_switch() {
+    let waits = |words: &[String]| match words[0].as_str() {
+        "LATER" => Reaction::Nothing,
+        _ => Reaction::AsUsual,
+    };
+    let (old, new) = (FakeServer::start(waits), FakeServer::start(waits));
+    let sentinel = FakeSentinel::start("mymaster", old.addr(), 1);
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster").start_ready();
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "early", "1"]).is_ok());
+    // What is in flight keeps the session through the grace of a stop.
+    client.send(&["LATER"]).unwrap();
+    wait_until(SOON, "in flight", || old.count("LATER") == 1);
+    proxy.terminate();
+    wait_until(SOON, "stopping", || {
+        Client::try_connect(proxy.addr()).is_err()
+    });
+    sentinel.name_primary("127.0.0.1", new.addr().port(), 2);
+    wait_until(SOON, "switched", || {
+        proxy.events("primary_changed").len() == 2
+    });
+    let _ = client.send(&["SET", "late", "1"]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(old.count("late"), 0, "sent to a primary of the past");
+}
