@@ -405,6 +405,7 @@ impl Session {
             _ => {}
         }
         if self.worker.outage_has_outlasted_hold() {
+            intake.waiting_since = None;
             return Permit::Refuse;
         }
         intake.waiting_since.get_or_insert_with(Instant::now);

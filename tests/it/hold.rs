@@ -234,3 +234,19 @@ fn when_nobody_is_primary_nobody_is_served_and_nothing_spins() {
     proxy.wait_primary(SOON, first.addr());
     assert!(proxy.connect().call(&["SET", "k", "v"]).is_ok());
 }
+
+#[test]
+fn the_first_command_after_an_outage_that_outlasted_the_hold_is_served() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    let server = bed.primary();
+    server.kill();
+    let mut client = proxy.connect();
+    let refused = client.call(&["INCR", "k"]);
+    assert!(refused.error().is_some(), "{refused:?}");
+    server.restart();
+    proxy.wait_ready();
+    assert_eq!(client.call(&["INCR", "k"]), Value::Int(1));
+}
