@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::bed::{Bed, free_port, holds_for, wait_until};
-use crate::fakes::FlakyProxy;
+use crate::client::Client;
+use crate::fakes::{FakeSentinel, FakeServer, FlakyProxy, Reaction};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
@@ -249,4 +250,31 @@ fn the_first_command_after_an_outage_that_outlasted_the_hold_is_served() {
     server.restart();
     proxy.wait_ready();
     assert_eq!(client.call(&["INCR", "k"]), Value::Int(1));
+}
+
+#[test]
+fn a_doubt_that_nobody_settles_ends_with_the_hold() {
+    let server = FakeServer::start(|_| Reaction::AsUsual);
+    let honest = FakeSentinel::start("mymaster", server.addr(), 1);
+    let liar = FakeSentinel::start("mymaster", server.addr(), 1);
+    let addresses = [honest.addr().to_string(), liar.addr().to_string()];
+    let proxy = Proxy::of(&addresses, "mymaster")
+        .flag("--hold-timeout", "3s")
+        .start_ready();
+    liar.name_primary("127.0.0.1", free_port(), 9);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    // Longer than what discovery takes for a pause, shorter than the lease.
+    proxy.freeze();
+    std::thread::sleep(Duration::from_millis(1250));
+    proxy.thaw();
+    std::thread::sleep(Duration::from_millis(2000));
+    wait_until(SOON, "the only primary serves again", || {
+        let answer = Client::try_connect(proxy.addr()).and_then(|mut client| {
+            client.send(&["SET", "k", "v"])?;
+            client.reply_within(Duration::from_millis(500))
+        });
+        answer.is_ok_and(|reply| reply.is_ok())
+    });
 }
