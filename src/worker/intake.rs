@@ -29,6 +29,10 @@ pub(crate) struct Intake {
     carry: Vec<u8>,
     /// Bytes of `carry` the scanner has seen; `<= carry.len()`.
     scanned: usize,
+    /// Bytes of `carry` that were kept while the gate was not open, or before a switch.
+    held_len: usize,
+    /// The generation whose gate was open when `carry` was last kept; none while it was shut.
+    kept_in: Option<u64>,
     /// Where the rest of the frame at hand goes, if its beginning is gone already.
     streaming: Streaming,
     /// An answer must come before anything more may be sent.
@@ -85,6 +89,8 @@ impl Intake {
             scanner: RequestScanner::new(),
             carry: Vec::new(),
             scanned: 0,
+            held_len: 0,
+            kept_in: None,
             streaming: Streaming::No,
             blocked: false,
             admitted: config.client_password.is_none(),
@@ -99,6 +105,20 @@ impl Intake {
     /// Whether input is kept that could be acted on if the situation allowed it.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.done && self.scanned < self.carry.len()
+    }
+
+    /// Notes what of the input at hand an outage has held.
+    fn note_outage(&mut self, worker: &Worker) {
+        let now = worker.gate_is_open().then(|| worker.generation());
+        if now.is_none() || now != self.kept_in {
+            self.held_len = self.carry.len();
+        }
+        self.kept_in = now;
+    }
+
+    /// Whether a frame that begins at `at` was held by an outage.
+    fn was_held(&self, at: usize) -> bool {
+        at < self.held_len
     }
 
     /// Whether half of a frame has gone to the link.
@@ -170,9 +190,11 @@ impl Session {
             return;
         }
         if intake.carry.is_empty() {
+            intake.note_outage(&self.worker);
             let end = self.work_off(&mut intake, chunk, 0);
             intake.keep(chunk, end.frame, end.scan - end.frame);
         } else {
+            intake.note_outage(&self.worker);
             intake.carry.extend_from_slice(chunk);
             self.work_off_carry(&mut intake);
         }
@@ -182,6 +204,7 @@ impl Session {
     pub(super) fn resume(self: &Rc<Self>) {
         let mut intake = self.intake.borrow_mut();
         if intake.is_waiting() || intake.is_streaming() {
+            intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);
         }
     }
@@ -200,6 +223,7 @@ impl Session {
             intake.carry.splice(..0, front);
         }
         intake.scanned = end.scan - end.frame;
+        intake.held_len = intake.held_len.saturating_sub(end.frame);
     }
 
     /// Acts on every command in `buffer` of which the scanner has seen `scanned` bytes, as far as
@@ -243,7 +267,8 @@ impl Session {
                     self.flush(buffer, &mut at, &permit);
                     at.scan += len;
                     commands += 1;
-                    permit = self.inline(intake, &buffer[at.frame..at.scan], permit);
+                    let held = intake.was_held(at.frame);
+                    permit = self.inline(intake, &buffer[at.frame..at.scan], permit, held);
                     at.frame = at.scan;
                     at.run = at.scan;
                 }
@@ -303,14 +328,21 @@ impl Session {
             return permit;
         }
         self.flush(buffer, at, &permit);
-        let permit = self.act(intake, &buffer[at.frame..at.scan], permit);
+        let held = intake.was_held(at.frame);
+        let permit = self.act(intake, &buffer[at.frame..at.scan], permit, held);
         at.frame = at.scan;
         at.run = at.scan;
         permit
     }
 
     /// An inline command, which the server gets in its canonical form.
-    fn inline(self: &Rc<Self>, intake: &mut Intake, line: &[u8], permit: Permit) -> Permit {
+    fn inline(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        line: &[u8],
+        permit: Permit,
+        held: bool,
+    ) -> Permit {
         let mut frame = Vec::with_capacity(line.len() * 2);
         let mut scanner = RequestScanner::new();
         match inline::encode(line, &mut frame) {
@@ -319,7 +351,7 @@ impl Session {
                 // Scanned again for its name; our own encoding is always one whole command.
                 let _ = scanner.scan(&frame);
                 let outer = std::mem::replace(&mut intake.scanner, scanner);
-                let permit = self.act(intake, &frame, permit);
+                let permit = self.act(intake, &frame, permit, held);
                 intake.scanner = outer;
                 permit
             }

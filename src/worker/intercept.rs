@@ -62,6 +62,7 @@ impl Session {
         intake: &mut Intake,
         frame: &[u8],
         permit: Permit,
+        held: bool,
     ) -> Permit {
         let command = special(intake.scanner.name());
         match (&permit, command) {
@@ -71,6 +72,8 @@ impl Session {
             }
             (_, Special::Refused) => self.answer(&permit, &replies::refused(intake.scanner.name())),
             (Permit::Login, _) => return login::admit(self, intake, command, frame),
+            // What was meant for the node of the moment must not stop or turn its successor.
+            (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
             (Permit::Refuse, _) => self.refuse(intake, &permit),
             // Not reached: nothing is scanned while waiting.

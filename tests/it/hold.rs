@@ -278,3 +278,24 @@ fn a_doubt_that_nobody_settles_ends_with_the_hold() {
         answer.is_ok_and(|reply| reply.is_ok())
     });
 }
+
+#[test]
+fn a_held_shutdown_never_reaches_the_next_primary() {
+    let bed = Bed::builder().down_after(1_000).start();
+    let proxy = Proxy::ready(&bed);
+    let old = bed.primary().port();
+    bed.primary().kill();
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    let mut client = proxy.connect();
+    client.send(&["SET", "k", "held"]).unwrap();
+    client.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    let new = bed.wait_promoted(old);
+    assert!(client.reply().unwrap().is_ok());
+    let reply = client.reply().unwrap();
+    assert!(
+        reply.error().unwrap().starts_with("MASTERDOWN steadfast"),
+        "{reply:?}"
+    );
+    assert_eq!(new.command(&["GET", "k"]).text(), "held");
+    assert_eq!(client.call(&["GET", "k"]).text(), "held");
+}
