@@ -116,6 +116,12 @@ impl Intake {
         self.kept_in = now;
     }
 
+    /// Whether input is kept that an outage has held, or holds.
+    pub(crate) fn is_held(&self, worker: &Worker) -> bool {
+        let now = worker.gate_is_open().then(|| worker.generation());
+        self.is_waiting() && (self.held_len > 0 || now.is_none() || now != self.kept_in)
+    }
+
     /// Whether a frame that begins at `at` was held by an outage.
     fn was_held(&self, at: usize) -> bool {
         at < self.held_len

@@ -129,6 +129,7 @@ impl Session {
             }
             self.poll_link(cx);
             self.poll_flush(cx);
+            self.drop_held();
             if self.has_ended() {
                 return Poll::Ready(());
             }
@@ -287,7 +288,12 @@ impl Session {
     /// answered; what the gate holds is dropped, because nobody is there to hear of it.
     fn end_of_input(&self) {
         self.phase.set(Phase::HalfClosed);
-        if self.intake.borrow().is_waiting() && !self.worker.gate_is_open() {
+        self.drop_held();
+    }
+
+    /// Ends a half-closed session whose commands the gate holds, or held before they were sent.
+    fn drop_held(&self) {
+        if self.phase.get() == Phase::HalfClosed && self.intake.borrow().is_held(&self.worker) {
             self.phase.set(Phase::Ended);
         }
     }

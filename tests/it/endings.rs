@@ -159,3 +159,19 @@ fn a_stopping_process_follows_a_switch() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(old.count("late"), 0, "sent to a primary of the past");
 }
+
+#[test]
+fn a_command_whose_client_left_while_its_link_was_dialled_is_not_held() {
+    let bed = with_login();
+    let proxy = patient_dialler(&bed, "20s");
+    let server = bed.primary();
+    server.freeze();
+    let mut leaver = proxy.connect();
+    leaver.send(&["SET", "leaver", "was here"]).unwrap();
+    drop(leaver);
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    server.thaw();
+    proxy.wait_ready();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(proxy.connect().call(&["EXISTS", "leaver"]).text(), "0");
+}
