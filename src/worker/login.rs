@@ -72,6 +72,7 @@ pub(super) fn answer_for_server(
     }
     let hello = split_hello(frame);
     if hello.is_acceptable(config) {
+        intake.hello_in_multi |= intake.in_multi;
         link.expect(session, Kind::Hello(false));
         link.send(&hello.rest);
         intake.blocked = false;

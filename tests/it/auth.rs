@@ -199,3 +199,21 @@ fn a_second_login_in_one_hello_does_not_reach_the_server() {
     client.call(&twice);
     assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
 }
+
+#[test]
+fn a_hello_inside_a_transaction_changes_the_version_under_our_login_too() {
+    let bed = Bed::builder().user("app", APP_RULES).start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", secret(&bed, "password", "app-pw"))
+        .start_ready();
+    let mut client = proxy.connect();
+    client.call(&["HELLO", "3"]);
+    client.call(&["MULTI"]);
+    client.call(&["HELLO", "2"]);
+    client.call(&["EXEC"]);
+    assert_eq!(client.call(&["SUBSCRIBE", "a", "b"]).at(1), "a");
+    assert_eq!(client.reply().unwrap().at(1), "b");
+    proxy.connect().call(&["PUBLISH", "b", "news"]);
+    assert_eq!(client.reply().unwrap().at(2), "news");
+}
