@@ -5,6 +5,7 @@
 //! kept is streamed. Nothing is sent unless the gate is open and its lease valid at that moment.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -47,6 +48,8 @@ pub(crate) struct Intake {
     pub(super) done: bool,
     /// Since when commands wait for a link.
     waiting_since: Option<Instant>,
+    /// How long those had waited that were last sent or refused.
+    waited: Duration,
     held: bool,
 }
 
@@ -98,6 +101,7 @@ impl Intake {
             hello_in_multi: false,
             done: false,
             waiting_since: None,
+            waited: Duration::ZERO,
             held: false,
         }
     }
@@ -105,6 +109,21 @@ impl Intake {
     /// Whether input is kept that could be acted on if the situation allowed it.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.done && self.scanned < self.carry.len()
+    }
+
+    fn end_wait(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.waited = since.elapsed();
+        }
+    }
+
+    /// How long there has been no primary for the command at hand.
+    pub(super) fn outage(&self, worker: &Worker) -> Duration {
+        // With the gate open it is the dials that failed, or a hold that has just ended.
+        match worker.gate_is_open() {
+            true => self.waited,
+            false => worker.outage_so_far(),
+        }
     }
 
     /// Notes what of the input at hand an outage has held.
@@ -429,7 +448,7 @@ impl Session {
                 if link.has_ended() {
                     return Permit::Wait;
                 }
-                intake.waiting_since = None;
+                intake.end_wait();
                 return Permit::Send(link.clone());
             }
             Route::None if live && !self.has_waited_enough(intake) => {
@@ -437,13 +456,13 @@ impl Session {
                 pool::connect(self);
             }
             Route::None if live => {
-                intake.waiting_since = None;
+                intake.end_wait();
                 return Permit::Refuse;
             }
             _ => {}
         }
         if self.worker.outage_has_outlasted_hold() {
-            intake.waiting_since = None;
+            intake.end_wait();
             return Permit::Refuse;
         }
         intake.waiting_since.get_or_insert_with(Instant::now);

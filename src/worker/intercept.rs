@@ -165,7 +165,7 @@ impl Session {
 
     /// There has been no primary for longer than commands are held.
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
-        let waited = self.worker.outage_so_far();
+        let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
         let attached = matches!(&*self.route.borrow(), Route::Attached(_));
         let name = &self.worker.config.primary_name;

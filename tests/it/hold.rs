@@ -299,3 +299,19 @@ fn a_held_shutdown_never_reaches_the_next_primary() {
     assert_eq!(new.command(&["GET", "k"]).text(), "held");
     assert_eq!(client.call(&["GET", "k"]).text(), "held");
 }
+
+#[test]
+fn dials_that_fail_are_told_by_the_time_the_command_waited() {
+    let bed = lonely();
+    let password = bed.dir().join("password");
+    std::fs::write(&password, "wrong\n").unwrap();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "nobody")
+        .flag("--password-file", &password)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    std::thread::sleep(Duration::from_secs(4));
+    let reply = proxy.connect().call(&["GET", "k"]);
+    let text = reply.error().unwrap();
+    assert!(text.contains(" after 1s"), "{text}");
+}
