@@ -20,8 +20,8 @@ use tokio::time::timeout;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long sent bytes may stay unacknowledged before the kernel gives a connection up
-/// (`TCP_USER_TIMEOUT`): a host that vanished without a reset is noticed by then.
+/// How long bytes sent to a server may stay unacknowledged before the kernel gives the connection
+/// up (`TCP_USER_TIMEOUT`): a host that vanished without a reset is noticed by then.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A host (name or literal address) and a port, as written or as a Sentinel said.
@@ -132,6 +132,7 @@ pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<TcpStream> 
             match TcpStream::connect(addr).await {
                 Ok(stream) => {
                     set_options(&stream)?;
+                    SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
                     return Ok(stream);
                 }
                 Err(error) => last = error,
@@ -147,7 +148,10 @@ pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<TcpStream> 
     })
 }
 
-/// No Nagle delay, keepalive, and a bound on unacknowledged bytes, for either side of the proxy.
+/// No Nagle delay, and keepalive, for either side of the proxy.
+///
+/// No bound on unacknowledged bytes here: the kernel (Linux since 5.11) counts against it the time
+/// a client that is alive does not read, and would cut one that pauses over a large reply.
 ///
 /// # Errors
 /// When the socket is already gone.
@@ -158,8 +162,7 @@ pub fn set_options(stream: &impl AsFd) -> io::Result<()> {
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// One connection of the data path, either side. Writes need no `&mut`, so that a reply can be
@@ -217,5 +220,27 @@ impl Transport {
         let Self::Tcp(stream) = self;
         // A peer that is already gone needs no FIN.
         let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_servers_have_to_acknowledge_in_time() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+        let address = HostPort::from(listener.local_addr().expect("an address"));
+        let server = dial(&address, Duration::from_secs(1))
+            .await
+            .expect("dialled");
+        let (client, _) = listener.accept().expect("accepted");
+        set_options(&client).expect("alive");
+        let limit = |socket: SockRef<'_>| socket.tcp_user_timeout().expect("readable");
+        assert_eq!(limit(SockRef::from(&server)), Some(USER_TIMEOUT));
+        assert_eq!(
+            limit(SockRef::from(&client)).unwrap_or_default(),
+            Duration::ZERO
+        );
     }
 }

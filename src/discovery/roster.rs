@@ -194,7 +194,9 @@ impl Roster {
     /// How many Sentinels there should be: what they say themselves, else what we ask.
     pub(super) fn known(&self, now: Instant) -> usize {
         self.reachable(now)
-            .map(|member| usize::try_from(member.other_sentinels).unwrap_or(MEMBERS_MAX) + 1)
+            .map(|member| {
+                usize::try_from(member.other_sentinels).map_or(MEMBERS_MAX, |n| n.saturating_add(1))
+            })
             .max()
             .unwrap_or(0)
             .clamp(1, MEMBERS_MAX)
@@ -241,5 +243,28 @@ impl Drop for Roster {
         for member in self.members.values() {
             member.tasks.iter().for_each(AbortHandle::abort);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_boast_of_peers_overflows_nothing() {
+        let settings = Settings {
+            primary_name: "mymaster".to_owned(),
+            credentials: None,
+            connect_timeout: Duration::from_secs(1),
+            poll_interval: Duration::from_secs(1),
+            learn_peers: false,
+        };
+        let mut roster = Roster::new(settings, mpsc::channel(1).0);
+        let (address, now) = (HostPort::new("127.0.0.1", 1), Instant::now());
+        roster.add(address.clone(), true, now);
+        let member = roster.get_mut(&address).expect("added");
+        member.answered = Some(now);
+        member.other_sentinels = u64::MAX;
+        assert_eq!(roster.known(now), MEMBERS_MAX);
     }
 }

@@ -27,14 +27,18 @@ impl Discovery {
         let now = Instant::now();
         let gap = now.saturating_duration_since(self.last_step) > GAP;
         let lapsed = self.publisher.lease_expired();
-        if self.election.current().is_none() || !(gap || (lapsed && self.inquiry.is_none())) {
+        if self.election.current().is_none() {
             return;
         }
+        let begins = gap || (lapsed && self.inquiry.is_none());
         if lapsed {
-            // The workers hold already; from here on the snapshot says so too.
+            // The workers hold already; from here on the snapshot says so too. During an inquiry as
+            // well: what is held and what is doubted are both bounded from when the gate was shut.
             self.shut("a fresh look around: no heartbeat came in time, or the process was paused");
         }
-        self.inquire(now, true);
+        if begins {
+            self.inquire(now, true);
+        }
     }
 
     fn inquire(&mut self, now: Instant, after_gap: bool) {

@@ -49,6 +49,8 @@ pub enum Special {
     Exec,
     /// Drops a transaction.
     Discard,
+    /// Acts on the node as such: never sent to another than the one it was meant for.
+    Unheld,
     /// Would turn the connection into a replication link; never passed on.
     Refused,
 }
@@ -82,8 +84,10 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("BZPOPMAX", Blocking),
         ("BZPOPMIN", Blocking),
         ("CLIENT", Client),
+        ("DEBUG", Unheld),
         ("DISCARD", Discard),
         ("EXEC", Exec),
+        ("FAILOVER", Unheld),
         ("HELLO", Hello),
         ("MONITOR", Monitor),
         ("MULTI", Multi),
@@ -92,7 +96,10 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("PUNSUBSCRIBE", Unsubscribe { kind: Pattern }),
         ("QUIT", Quit),
         ("REPLCONF", Refused),
+        ("REPLICAOF", Unheld),
         ("RESET", Reset),
+        ("SHUTDOWN", Unheld),
+        ("SLAVEOF", Unheld),
         ("SSUBSCRIBE", Subscribe { kind: Shard }),
         ("SUBSCRIBE", Subscribe { kind: Channel }),
         ("SUNSUBSCRIBE", Unsubscribe { kind: Shard }),

@@ -5,6 +5,7 @@
 //! kept is streamed. Nothing is sent unless the gate is open and its lease valid at that moment.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -29,6 +30,10 @@ pub(crate) struct Intake {
     carry: Vec<u8>,
     /// Bytes of `carry` the scanner has seen; `<= carry.len()`.
     scanned: usize,
+    /// Bytes of `carry` that were kept while the gate was not open, or before a switch.
+    held_len: usize,
+    /// The generation whose gate was open when `carry` was last kept; none while it was shut.
+    kept_in: Option<u64>,
     /// Where the rest of the frame at hand goes, if its beginning is gone already.
     streaming: Streaming,
     /// An answer must come before anything more may be sent.
@@ -43,6 +48,8 @@ pub(crate) struct Intake {
     pub(super) done: bool,
     /// Since when commands wait for a link.
     waiting_since: Option<Instant>,
+    /// How long those had waited that were last sent or refused.
+    waited: Duration,
     held: bool,
 }
 
@@ -85,6 +92,8 @@ impl Intake {
             scanner: RequestScanner::new(),
             carry: Vec::new(),
             scanned: 0,
+            held_len: 0,
+            kept_in: None,
             streaming: Streaming::No,
             blocked: false,
             admitted: config.client_password.is_none(),
@@ -92,6 +101,7 @@ impl Intake {
             hello_in_multi: false,
             done: false,
             waiting_since: None,
+            waited: Duration::ZERO,
             held: false,
         }
     }
@@ -99,6 +109,41 @@ impl Intake {
     /// Whether input is kept that could be acted on if the situation allowed it.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.done && self.scanned < self.carry.len()
+    }
+
+    fn end_wait(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.waited = since.elapsed();
+        }
+    }
+
+    /// How long there has been no primary for the command at hand.
+    pub(super) fn outage(&self, worker: &Worker) -> Duration {
+        // With the gate open it is the dials that failed, or a hold that has just ended.
+        match worker.gate_is_open() {
+            true => self.waited,
+            false => worker.outage_so_far(),
+        }
+    }
+
+    /// Notes what of the input at hand an outage has held.
+    fn note_outage(&mut self, worker: &Worker) {
+        let now = worker.gate_is_open().then(|| worker.generation());
+        if now.is_none() || now != self.kept_in {
+            self.held_len = self.carry.len();
+        }
+        self.kept_in = now;
+    }
+
+    /// Whether input is kept that an outage has held, or holds.
+    pub(crate) fn is_held(&self, worker: &Worker) -> bool {
+        let now = worker.gate_is_open().then(|| worker.generation());
+        self.is_waiting() && (self.held_len > 0 || now.is_none() || now != self.kept_in)
+    }
+
+    /// Whether a frame that begins at `at` was held by an outage.
+    fn was_held(&self, at: usize) -> bool {
+        at < self.held_len
     }
 
     /// Whether half of a frame has gone to the link.
@@ -154,7 +199,8 @@ impl Session {
     pub(super) fn may_take_more(self: &Rc<Self>) -> bool {
         let mut intake = self.intake.borrow_mut();
         if intake.done {
-            return false;
+            // Read and forgotten: how else would the client's end be noticed.
+            return true;
         }
         if intake.is_streaming() {
             return matches!(self.permit(&mut intake), Permit::Send(_));
@@ -169,9 +215,11 @@ impl Session {
             return;
         }
         if intake.carry.is_empty() {
+            intake.note_outage(&self.worker);
             let end = self.work_off(&mut intake, chunk, 0);
             intake.keep(chunk, end.frame, end.scan - end.frame);
         } else {
+            intake.note_outage(&self.worker);
             intake.carry.extend_from_slice(chunk);
             self.work_off_carry(&mut intake);
         }
@@ -180,7 +228,8 @@ impl Session {
     /// Goes on with input that was kept, if anything of it can be acted on.
     pub(super) fn resume(self: &Rc<Self>) {
         let mut intake = self.intake.borrow_mut();
-        if intake.is_waiting() {
+        if intake.is_waiting() || intake.is_streaming() {
+            intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);
         }
     }
@@ -199,6 +248,7 @@ impl Session {
             intake.carry.splice(..0, front);
         }
         intake.scanned = end.scan - end.frame;
+        intake.held_len = intake.held_len.saturating_sub(end.frame);
     }
 
     /// Acts on every command in `buffer` of which the scanner has seen `scanned` bytes, as far as
@@ -213,6 +263,7 @@ impl Session {
         let mut permit = self.permit(intake);
         if intake.is_streaming() && matches!(permit, Permit::Refuse) {
             // Its beginning is with a node that is out of reach: the rest has nowhere to go.
+            self.give_up_streaming(intake);
             self.end_after_answers(intake, &permit);
         }
         while at.scan < buffer.len() && !intake.done {
@@ -241,13 +292,15 @@ impl Session {
                     self.flush(buffer, &mut at, &permit);
                     at.scan += len;
                     commands += 1;
-                    permit = self.inline(intake, &buffer[at.frame..at.scan], permit);
+                    let held = intake.was_held(at.frame);
+                    permit = self.inline(intake, &buffer[at.frame..at.scan], permit, held);
                     at.frame = at.scan;
                     at.run = at.scan;
                 }
                 Err(error) => {
                     self.flush(buffer, &mut at, &permit);
                     tracing::debug!(event = "protocol_error", %error);
+                    self.give_up_streaming(intake);
                     self.answer(&permit, &replies::protocol_error(&error));
                     self.end_after_answers(intake, &permit);
                 }
@@ -300,14 +353,21 @@ impl Session {
             return permit;
         }
         self.flush(buffer, at, &permit);
-        let permit = self.act(intake, &buffer[at.frame..at.scan], permit);
+        let held = intake.was_held(at.frame);
+        let permit = self.act(intake, &buffer[at.frame..at.scan], permit, held);
         at.frame = at.scan;
         at.run = at.scan;
         permit
     }
 
     /// An inline command, which the server gets in its canonical form.
-    fn inline(self: &Rc<Self>, intake: &mut Intake, line: &[u8], permit: Permit) -> Permit {
+    fn inline(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        line: &[u8],
+        permit: Permit,
+        held: bool,
+    ) -> Permit {
         let mut frame = Vec::with_capacity(line.len() * 2);
         let mut scanner = RequestScanner::new();
         match inline::encode(line, &mut frame) {
@@ -316,7 +376,7 @@ impl Session {
                 // Scanned again for its name; our own encoding is always one whole command.
                 let _ = scanner.scan(&frame);
                 let outer = std::mem::replace(&mut intake.scanner, scanner);
-                let permit = self.act(intake, &frame, permit);
+                let permit = self.act(intake, &frame, permit, held);
                 intake.scanner = outer;
                 permit
             }
@@ -388,7 +448,7 @@ impl Session {
                 if link.has_ended() {
                     return Permit::Wait;
                 }
-                intake.waiting_since = None;
+                intake.end_wait();
                 return Permit::Send(link.clone());
             }
             Route::None if live && !self.has_waited_enough(intake) => {
@@ -396,12 +456,13 @@ impl Session {
                 pool::connect(self);
             }
             Route::None if live => {
-                intake.waiting_since = None;
+                intake.end_wait();
                 return Permit::Refuse;
             }
             _ => {}
         }
         if self.worker.outage_has_outlasted_hold() {
+            intake.end_wait();
             return Permit::Refuse;
         }
         intake.waiting_since.get_or_insert_with(Instant::now);
@@ -431,6 +492,17 @@ impl Session {
             Some(link) => link.expect(self, Kind::Close),
             None => self.close_after_flush(),
         }
+    }
+
+    /// The rest of the frame at hand will never be sent, so no reply to it is waited for. The link
+    /// has to end with the session: the server still waits for that rest.
+    fn give_up_streaming(&self, intake: &mut Intake) {
+        if intake.is_streaming()
+            && let Route::Attached(link) = &*self.route.borrow()
+        {
+            link.unexpect();
+        }
+        intake.streaming = Streaming::No;
     }
 
     fn link_with_work(&self, permit: &Permit) -> Option<Rc<Link>> {

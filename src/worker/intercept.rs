@@ -13,10 +13,12 @@ use super::slot::{Kind, ReplyMode};
 /// Sent upstream for any CLIENT REPLY: its answer tells whether the client may, and keeps the
 /// server's replies on, so that they stay countable.
 const REPLY_ON: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n";
-/// What the server refuses inside MULTI in place of a SUBSCRIBE, whose confirmations would break
-/// the framing of EXEC's reply (prior-art: two elements announced, three sent).
+/// What the server refuses inside MULTI in place of what we refuse, such as a SUBSCRIBE, whose
+/// confirmations would break the framing of EXEC's reply (two elements announced, three sent).
 const BAD_SUBSCRIBE: &[u8] = b"*1\r\n$9\r\nSUBSCRIBE\r\n";
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
+const REFUSED_IN_MULTI: &[u8] =
+    b"-ERR steadfast: this command is not available through a proxy\r\n";
 const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
 /// Changes nothing, and its reply has the shape of the version in use.
 const BARE_HELLO: &[u8] = b"*1\r\n$5\r\nHELLO\r\n";
@@ -33,10 +35,11 @@ impl Intake {
 
     /// Whether the command at hand cannot be streamed, because all of it has to be seen first.
     pub(super) fn must_be_whole(&self) -> bool {
-        matches!(
-            special(self.scanner.name()),
-            Special::Auth | Special::Hello | Special::Refused
-        )
+        match special(self.scanner.name()) {
+            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
+            _ => false,
+        }
     }
 
     /// The slot of a command of which only the beginning is there.
@@ -62,6 +65,7 @@ impl Session {
         intake: &mut Intake,
         frame: &[u8],
         permit: Permit,
+        held: bool,
     ) -> Permit {
         let command = special(intake.scanner.name());
         match (&permit, command) {
@@ -69,8 +73,15 @@ impl Session {
                 self.answer(&permit, replies::OK);
                 self.end_after_answers(intake, &permit);
             }
+            (Permit::Send(link), Special::Refused) if intake.in_multi => {
+                // The server must hear of it, or EXEC would execute the rest.
+                link.expect(self, Kind::Refusal(REFUSED_IN_MULTI));
+                link.send(BAD_SUBSCRIBE);
+            }
             (_, Special::Refused) => self.answer(&permit, &replies::refused(intake.scanner.name())),
             (Permit::Login, _) => return login::admit(self, intake, command, frame),
+            // What was meant for the node of the moment must not stop or turn its successor.
+            (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
             (Permit::Refuse, _) => self.refuse(intake, &permit),
             // Not reached: nothing is scanned while waiting.
@@ -154,7 +165,7 @@ impl Session {
 
     /// There has been no primary for longer than commands are held.
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
-        let waited = self.worker.outage_so_far();
+        let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
         let attached = matches!(&*self.route.borrow(), Route::Attached(_));
         let name = &self.worker.config.primary_name;

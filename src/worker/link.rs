@@ -195,6 +195,11 @@ impl Link {
         self.router.borrow_mut().expect(owner, kind);
     }
 
+    /// Takes back what was noted last: that command will never be complete.
+    pub(crate) fn unexpect(&self) {
+        self.router.borrow_mut().slots.unpush();
+    }
+
     /// Distinct runs of commands in flight.
     pub(crate) fn slots(&self) -> usize {
         self.router.borrow().slots()

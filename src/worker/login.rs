@@ -35,17 +35,17 @@ pub(super) fn admit(
             intake.admitted = verdict.is_ok();
             session.deliver_local(verdict.err().unwrap_or(replies::OK));
         }
-        Special::Hello => match split_hello(frame) {
-            Hello {
-                auth: Some(presented),
-                rest,
-            } if accepts(config, presented) => {
+        Special::Hello => {
+            let hello = split_hello(frame);
+            if hello.presented.is_empty() {
+                session.deliver_local(replies::NOAUTH_HELLO);
+            } else if hello.is_acceptable(config) {
                 intake.admitted = true;
-                intake.replace_by(rest);
+                intake.replace_by(hello.rest);
+            } else {
+                session.deliver_local(replies::WRONGPASS);
             }
-            Hello { auth: Some(_), .. } => session.deliver_local(replies::WRONGPASS),
-            Hello { auth: None, .. } => session.deliver_local(replies::NOAUTH_HELLO),
-        },
+        }
         Special::Reset => session.deliver_local(replies::RESET),
         _ => session.deliver_local(replies::NOAUTH),
     }
@@ -71,15 +71,13 @@ pub(super) fn answer_for_server(
         return session.answer(&permit, verdict.err().unwrap_or(replies::OK));
     }
     let hello = split_hello(frame);
-    match hello.auth {
-        Some(presented) if !accepts(config, presented) => {
-            session.answer(&permit, replies::WRONGPASS)
-        }
-        _ => {
-            link.expect(session, Kind::Hello(false));
-            link.send(&hello.rest);
-            intake.blocked = false;
-        }
+    if hello.is_acceptable(config) {
+        intake.hello_in_multi |= intake.in_multi;
+        link.expect(session, Kind::Hello(false));
+        link.send(&hello.rest);
+        intake.blocked = false;
+    } else {
+        session.answer(&permit, replies::WRONGPASS);
     }
 }
 
@@ -166,32 +164,43 @@ fn accepts(config: &Config, presented: &[u8]) -> bool {
         .is_none_or(|password| password.matches(presented))
 }
 
-/// A HELLO taken apart: the password of its AUTH, and the command without it.
+/// A HELLO taken apart: the passwords of its AUTHs (the server takes several, and the last one
+/// counts), and the command without any of them.
 struct Hello<'a> {
-    auth: Option<&'a [u8]>,
+    presented: Vec<&'a [u8]>,
     rest: Vec<u8>,
+}
+
+impl Hello<'_> {
+    fn is_acceptable(&self, config: &Config) -> bool {
+        self.presented.iter().all(|given| accepts(config, given))
+    }
 }
 
 fn split_hello(frame: &[u8]) -> Hello<'_> {
     let args: Vec<_> = Args::new(frame).collect();
     // HELLO version [AUTH user password] [SETNAME name], in any order after the version.
-    let mut at = 2;
-    while at < args.len() {
-        if args[at].eq_ignore_ascii_case(b"AUTH") && at + 2 < args.len() {
-            let rest = args[..at].iter().chain(&args[at + 3..]).copied();
-            return Hello {
-                auth: Some(args[at + 2]),
-                rest: command(rest),
-            };
-        }
-        at += if args[at].eq_ignore_ascii_case(b"SETNAME") {
-            2
-        } else {
-            1
+    let mut kept: Vec<_> = args.iter().take(2).copied().collect();
+    let mut presented = Vec::new();
+    let mut options = args.get(2..).unwrap_or_default();
+    while let [option, after @ ..] = options {
+        options = match after {
+            [_, password, after @ ..] if option.eq_ignore_ascii_case(b"AUTH") => {
+                presented.push(*password);
+                after
+            }
+            [name, after @ ..] if option.eq_ignore_ascii_case(b"SETNAME") => {
+                kept.extend([*option, *name]);
+                after
+            }
+            _ => {
+                kept.push(*option);
+                after
+            }
         };
     }
     Hello {
-        auth: None,
-        rest: frame.to_vec(),
+        presented,
+        rest: command(kept.into_iter()),
     }
 }

@@ -107,13 +107,18 @@ async fn run(parts: Parts) {
         dials: Semaphore::new(pool::DIALS_MAX),
         stopping: Cell::new(false),
     });
+    // Followed to the very end: dropping the view tells the publisher that nothing is sent here.
+    let mut follow = std::pin::pin!(worker.clone().follow(view));
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
         () = worker.clone().receive(clients) => {}
-        () = worker.clone().follow(view) => {}
+        () = &mut follow => {}
     }
-    worker.finish().await;
+    tokio::select! {
+        () = worker.finish() => {}
+        () = &mut follow => {}
+    }
 }
 
 /// What all sessions of a worker share.

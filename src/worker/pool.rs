@@ -29,6 +29,9 @@ pub(super) fn connect(session: &Rc<Session>) {
 async fn find_link(session: Rc<Session>) {
     // The semaphore is never closed.
     let _turn = session.worker.dials.acquire().await;
+    if session.is_over() {
+        return;
+    }
     // A dial's state is large; those who wait for their turn do without.
     Box::pin(dial_for(&session)).await;
 }

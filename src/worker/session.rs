@@ -14,7 +14,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -110,6 +110,8 @@ impl Session {
 
     async fn run(self: Rc<Self>) {
         poll_fn(|cx| self.poll(cx)).await;
+        // A dial may still be under way; what it brings is not wanted any more.
+        self.phase.set(Phase::Ended);
         self.transport.borrow().close();
         if let Route::Attached(link) = self.route.take() {
             link.end();
@@ -127,6 +129,7 @@ impl Session {
             }
             self.poll_link(cx);
             self.poll_flush(cx);
+            self.drop_held();
             if self.has_ended() {
                 return Poll::Ready(());
             }
@@ -255,9 +258,14 @@ impl Session {
         self.wake_link();
     }
 
+    /// Whether nothing will be sent or delivered any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.get() == Phase::Ended
+    }
+
     /// The pool found a link.
     pub(crate) fn attach(&self, link: Rc<Link>) {
-        if self.phase.get() == Phase::Ended {
+        if self.is_over() {
             return link.end();
         }
         *self.route.borrow_mut() = Route::Attached(link);
@@ -280,7 +288,12 @@ impl Session {
     /// answered; what the gate holds is dropped, because nobody is there to hear of it.
     fn end_of_input(&self) {
         self.phase.set(Phase::HalfClosed);
-        if self.intake.borrow().is_waiting() && !self.worker.gate_is_open() {
+        self.drop_held();
+    }
+
+    /// Ends a half-closed session whose commands the gate holds, or held before they were sent.
+    fn drop_held(&self) {
+        if self.phase.get() == Phase::HalfClosed && self.intake.borrow().is_held(&self.worker) {
             self.phase.set(Phase::Ended);
         }
     }
@@ -296,7 +309,7 @@ impl Session {
         if intake.is_streaming() || (link.waits_for_blocked() && !intake.is_waiting()) {
             link.finish_writing();
         } else if !link.is_idle() && !self.lingering.replace(true) {
-            tokio::task::spawn_local(linger(link.clone()));
+            tokio::task::spawn_local(linger(Rc::downgrade(link)));
         }
     }
 
@@ -408,7 +421,10 @@ impl Session {
 
 /// Tells the server of a half-closed client's end when its replies do not come; the server then
 /// ends the connection, and with it the session.
-async fn linger(link: Rc<Link>) {
+async fn linger(link: Weak<Link>) {
     tokio::time::sleep(LINGER).await;
-    link.finish_writing();
+    // The link's socket must not stay open for this wait alone.
+    if let Some(link) = link.upgrade() {
+        link.finish_writing();
+    }
 }

@@ -100,6 +100,17 @@ impl Slots {
         }
     }
 
+    /// Takes back what was noted last.
+    pub(crate) fn unpush(&mut self) {
+        let Some(last) = self.rest.back_mut().or(self.first.as_mut()) else {
+            return;
+        };
+        last.count -= 1;
+        if last.count == 0 && self.rest.pop_back().is_none() {
+            self.first = None;
+        }
+    }
+
     /// The oldest.
     pub(crate) fn front(&self) -> Option<&Slot> {
         self.first.as_ref()

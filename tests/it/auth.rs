@@ -176,3 +176,44 @@ fn an_open_door_beyond_loopback_is_refused_at_the_start() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("client-password"), "{text}");
 }
+
+#[test]
+fn a_second_login_in_one_hello_does_not_reach_the_server() {
+    let bed = Bed::builder()
+        .requirepass("admin")
+        .user("app", APP_RULES)
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", secret(&bed, "password", "app-pw"))
+        .flag("--client-password-file", secret(&bed, "client", "door"))
+        .start_ready();
+    let twice = [
+        "HELLO", "3", "AUTH", "x", "door", "AUTH", "default", "admin",
+    ];
+    let mut stranger = proxy.connect();
+    stranger.call(&twice);
+    refused(&stranger.call(&["GET", "k"]), "NOAUTH");
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "door"]).is_ok());
+    client.call(&twice);
+    assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
+}
+
+#[test]
+fn a_hello_inside_a_transaction_changes_the_version_under_our_login_too() {
+    let bed = Bed::builder().user("app", APP_RULES).start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", secret(&bed, "password", "app-pw"))
+        .start_ready();
+    let mut client = proxy.connect();
+    client.call(&["HELLO", "3"]);
+    client.call(&["MULTI"]);
+    client.call(&["HELLO", "2"]);
+    client.call(&["EXEC"]);
+    assert_eq!(client.call(&["SUBSCRIBE", "a", "b"]).at(1), "a");
+    assert_eq!(client.reply().unwrap().at(1), "b");
+    proxy.connect().call(&["PUBLISH", "b", "news"]);
+    assert_eq!(client.reply().unwrap().at(2), "news");
+}

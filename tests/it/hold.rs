@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::bed::{Bed, free_port, holds_for, wait_until};
-use crate::fakes::FlakyProxy;
+use crate::client::Client;
+use crate::fakes::{FakeSentinel, FakeServer, FlakyProxy, Reaction};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
@@ -238,4 +239,84 @@ fn when_nobody_is_primary_nobody_is_served_and_nothing_spins() {
     assert!(first.command(&["REPLICAOF", "NO", "ONE"]).is_ok());
     proxy.wait_primary(SOON, first.addr());
     assert!(proxy.connect().call(&["SET", "k", "v"]).is_ok());
+}
+
+#[test]
+fn the_first_command_after_an_outage_that_outlasted_the_hold_is_served() {
+    let bed = lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    let server = bed.primary();
+    server.kill();
+    let mut client = proxy.connect();
+    let refused = client.call(&["INCR", "k"]);
+    assert!(refused.error().is_some(), "{refused:?}");
+    server.restart();
+    proxy.wait_ready();
+    assert_eq!(client.call(&["INCR", "k"]), Value::Int(1));
+}
+
+#[test]
+fn a_doubt_that_nobody_settles_ends_with_the_hold() {
+    let server = FakeServer::start(|_| Reaction::AsUsual);
+    let honest = FakeSentinel::start("mymaster", server.addr(), 1);
+    let liar = FakeSentinel::start("mymaster", server.addr(), 1);
+    let addresses = [honest.addr().to_string(), liar.addr().to_string()];
+    let proxy = Proxy::of(&addresses, "mymaster")
+        .flag("--hold-timeout", "3s")
+        .start_ready();
+    liar.name_primary("127.0.0.1", free_port(), 9);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    // Longer than what discovery takes for a pause, shorter than the lease.
+    proxy.freeze();
+    std::thread::sleep(Duration::from_millis(1250));
+    proxy.thaw();
+    std::thread::sleep(Duration::from_millis(2000));
+    wait_until(SOON, "the only primary serves again", || {
+        let answer = Client::try_connect(proxy.addr()).and_then(|mut client| {
+            client.send(&["SET", "k", "v"])?;
+            client.reply_within(Duration::from_millis(500))
+        });
+        answer.is_ok_and(|reply| reply.is_ok())
+    });
+}
+
+#[test]
+fn a_held_shutdown_never_reaches_the_next_primary() {
+    let bed = Bed::builder().down_after(1_000).start();
+    let proxy = Proxy::ready(&bed);
+    let old = bed.primary().port();
+    bed.primary().kill();
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    let mut client = proxy.connect();
+    client.send(&["SET", "k", "held"]).unwrap();
+    client.send(&["SHUTDOWN", "NOSAVE"]).unwrap();
+    let new = bed.wait_promoted(old);
+    assert!(client.reply().unwrap().is_ok());
+    let reply = client.reply().unwrap();
+    assert!(
+        reply.error().unwrap().starts_with("MASTERDOWN steadfast"),
+        "{reply:?}"
+    );
+    assert_eq!(new.command(&["GET", "k"]).text(), "held");
+    assert_eq!(client.call(&["GET", "k"]).text(), "held");
+}
+
+#[test]
+fn dials_that_fail_are_told_by_the_time_the_command_waited() {
+    let bed = lonely();
+    let password = bed.dir().join("password");
+    std::fs::write(&password, "wrong\n").unwrap();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "nobody")
+        .flag("--password-file", &password)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    std::thread::sleep(Duration::from_secs(4));
+    let reply = proxy.connect().call(&["GET", "k"]);
+    let text = reply.error().unwrap();
+    assert!(text.contains(" after 1s"), "{text}");
 }

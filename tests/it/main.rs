@@ -21,6 +21,7 @@ mod check;
 mod check_advice;
 mod differential;
 mod discovery;
+mod endings;
 mod hold;
 mod lifecycle;
 mod limits;

@@ -237,3 +237,38 @@ fn words_of_demotion_inside_values_mean_nothing() {
     });
     assert_eq!(client.call(&["PING"]), Value::Simple("PONG".into()));
 }
+
+#[test]
+fn a_transaction_with_a_refused_command_is_not_executed() {
+    let bed = Bed::builder().replicas(0).sentinels(1).start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    client.call(&["MULTI"]);
+    assert_eq!(client.call(&["SET", "k", "1"]).text(), "QUEUED");
+    let refused = client.call(&["SYNC"]);
+    assert!(
+        refused.error().unwrap().contains("steadfast"),
+        "{refused:?}"
+    );
+    let end = client.call(&["EXEC"]);
+    assert!(
+        end.error().is_some_and(|e| e.starts_with("EXECABORT")),
+        "{end:?}"
+    );
+    assert_eq!(client.call(&["EXISTS", "k"]).text(), "0");
+}
+
+#[test]
+fn a_large_subscribe_inside_a_transaction_is_refused_too() {
+    let bed = Bed::builder().replicas(0).sentinels(1).start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    client.call(&["MULTI"]);
+    let (first, second) = ("a".repeat(100_000), "b".repeat(100_000));
+    client.send(&["SUBSCRIBE", &first, &second]).unwrap();
+    let refused = client.reply().unwrap();
+    assert!(
+        refused.error().unwrap().contains("steadfast"),
+        "{refused:?}"
+    );
+}
