@@ -83,7 +83,7 @@ fn a_crash_moves_everybody_to_the_new_primary() {
     holds_for(
         Duration::from_secs(2),
         "the returned node gets nobody",
-        || proxy.connect().node_port() == new.port(),
+        || proxy.connect().node_port() != old.port(),
     );
 }
 

@@ -42,7 +42,9 @@ impl Builder {
             sentinels: 3,
             quorum: None,
             name: "mymaster".into(),
-            down_after: 600,
+            // Below a second or so Sentinels take even the node they have just promoted for down at
+            // times (their links to it are cut then), and fail over once more.
+            down_after: 1500,
             failover_timeout: 5000,
             password: None,
             sentinel_password: None,
