@@ -188,7 +188,12 @@ fn a_primary_that_comes_back_empty_is_reported() {
     let server = bed.primary();
     server.command(&["SET", "k", "v"]);
     // It can only miss what it has met: let a few heartbeats pass.
-    let beats = || server.info("total_commands_processed").parse::<u64>().unwrap();
+    let beats = || {
+        server
+            .info("total_commands_processed")
+            .parse::<u64>()
+            .unwrap()
+    };
     let before = beats();
     wait_until(SOON, "heartbeats pass", || {
         std::thread::sleep(Duration::from_millis(500));
