@@ -167,6 +167,11 @@ impl Intake {
         debug_assert!(skipped, "no more was read than the body has");
     }
 
+    /// Nothing is sent before the node has said what it is.
+    pub(crate) fn await_role(&mut self) {
+        self.blocked = true;
+    }
+
     /// The answer that was waited for has come.
     pub(crate) fn unblock(&mut self) {
         self.blocked = false;

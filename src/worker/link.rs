@@ -195,6 +195,12 @@ impl Link {
         self.router.borrow_mut().expect(owner, kind);
     }
 
+    /// Has the node say what it is before it gets any command; the answer unblocks the owner.
+    pub(crate) fn ask_role(&self, owner: &Rc<Session>) {
+        self.expect(owner, Kind::RoleCheck(true));
+        self.send(b"*1\r\n$4\r\nROLE\r\n");
+    }
+
     /// Takes back what was noted last: that command will never be complete.
     pub(crate) fn unexpect(&self) {
         self.router.borrow_mut().slots.unpush();

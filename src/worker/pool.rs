@@ -50,10 +50,13 @@ async fn dial_for(session: &Rc<Session>) {
                 .primary
                 .as_ref()
                 .is_some_and(|primary| primary.role_verified);
-            session
-                .role_pending
-                .set(!verified && worker.config.login.is_none());
-            session.attach(Link::new(session, topology.generation, transport));
+            session.role_pending.set(!verified);
+            let link = Link::new(session, topology.generation, transport);
+            if !verified && worker.config.login.is_some() {
+                session.intake.borrow_mut().await_role();
+                link.ask_role(session);
+            }
+            session.attach(link);
         }
         Ok(_) => session.detach(),
         Err(error) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::bed::{Bed, FAILOVER_LIMIT};
 use crate::client::Client;
+use crate::fakes::{FakeSentinel, FakeServer, Reaction};
 use crate::proxy::{Proxy, run_to_end};
 use crate::value::Value;
 
@@ -216,4 +217,34 @@ fn a_hello_inside_a_transaction_changes_the_version_under_our_login_too() {
     assert_eq!(client.reply().unwrap().at(1), "b");
     proxy.connect().call(&["PUBLISH", "b", "news"]);
     assert_eq!(client.reply().unwrap().at(2), "news");
+}
+
+#[test]
+fn a_node_whose_role_only_our_login_may_ask_is_asked_before_any_command() {
+    let server = FakeServer::start(|words| match words {
+        [auth, .., password] if auth == "AUTH" && password != "app-pw" => {
+            Reaction::Reply(b"-WRONGPASS no\r\n".to_vec())
+        }
+        [role] if role == "ROLE" => Reaction::Reply(
+            b"*5\r\n$5\r\nslave\r\n$1\r\nx\r\n:1\r\n$9\r\nconnected\r\n:0\r\n".to_vec(),
+        ),
+        _ => Reaction::AsUsual,
+    });
+    let sentinel = FakeSentinel::start("mymaster", server.addr(), 1);
+    let bed = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = bed.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--username", "app")
+        .flag("--password-file", file("password", "app-pw"))
+        .flag("--control-username", "control")
+        .flag("--control-password-file", file("control", "outdated"))
+        .start_ready();
+    let mut client = proxy.connect();
+    let _ = client.send(&["SET", "k", "stray"]);
+    let _ = client.reply_within(Duration::from_secs(2));
+    assert_eq!(server.count("stray"), 0, "sent to a replica");
 }
