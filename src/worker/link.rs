@@ -183,9 +183,8 @@ impl Link {
     /// As [`Link::send`], for part of a large body in a buffer of its own.
     pub(crate) fn send_buffer(&self, buffer: BytesMut) {
         let mut outbox = self.outbox.borrow_mut();
-        outbox.push_buffer(buffer);
-        let flushed = outbox.flush(&self.transport.borrow(), &self.worker.spare);
-        if flushed.is_err() || !outbox.is_empty() {
+        let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
+        if sent.is_err() || !outbox.is_empty() {
             self.task.wake();
         }
     }

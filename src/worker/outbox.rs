@@ -28,6 +28,8 @@ pub(crate) struct Outbox(Option<Box<Queue>>);
 struct Queue {
     chunks: VecDeque<BytesMut>,
     len: usize,
+    /// The last chunk is a copy that may grow, not the buffer of a large body.
+    last_is_copy: bool,
 }
 
 impl Outbox {
@@ -46,16 +48,43 @@ impl Outbox {
         let queue = self.0.get_or_insert_default();
         queue.len += bytes.len();
         match queue.chunks.back_mut() {
-            Some(last) if last.capacity() < BULK_LEN / 2 => last.extend_from_slice(bytes),
+            Some(last) if queue.last_is_copy => last.extend_from_slice(bytes),
             _ => queue.chunks.push_back(BytesMut::from(bytes)),
         }
+        queue.last_is_copy = true;
     }
 
-    /// Queues the rest of a large body without copying it.
-    pub(crate) fn push_buffer(&mut self, buffer: BytesMut) {
+    /// Writes part of a large body behind what waits already; what the socket does not take stays
+    /// in its buffer and is queued.
+    ///
+    /// # Errors
+    /// The socket's; the body is queued all the same.
+    pub(crate) fn send_buffer(
+        &mut self,
+        mut buffer: BytesMut,
+        transport: &Transport,
+        spare: &Spare,
+    ) -> io::Result<()> {
+        let mut outcome = Ok(());
+        if self.is_empty() {
+            match transport.try_write(&buffer) {
+                Ok(written) => buffer.advance(written),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if buffer.is_empty() {
+            spare.put(buffer);
+        } else {
+            self.push_buffer(buffer);
+        }
+        outcome
+    }
+
+    fn push_buffer(&mut self, buffer: BytesMut) {
         let queue = self.0.get_or_insert_default();
         queue.len += buffer.len();
         queue.chunks.push_back(buffer);
+        queue.last_is_copy = false;
     }
 
     /// Writes what the socket takes now. A buffer that is done goes back to `spare`; an empty
@@ -105,10 +134,114 @@ impl Spare {
     /// Takes a buffer back, if it is one of ours and there is room for it.
     pub(crate) fn put(&self, mut buffer: BytesMut) {
         buffer.clear();
-        // A buffer that was written from has its room in front; `reserve` in `take` reclaims it.
         let mut spare = self.0.borrow_mut();
-        if buffer.capacity() >= BULK_LEN / 2 && spare.len() < SPARE_MAX {
+        // What was written has been cut off its front; this takes it back where it was.
+        if spare.len() < SPARE_MAX && buffer.try_reclaim(BULK_LEN) {
             spare.push(buffer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    /// Small enough that a body takes many writes.
+    const SOCKET_BUFFER: usize = 16 * 1024;
+    const LINE_END: &[u8] = b"\r\n";
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// A transport and the other end of its connection.
+    fn connected() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_send_buffer_size(SOCKET_BUFFER).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        peer.set_nonblocking(true).unwrap();
+        let transport = Transport::Tcp(tokio::net::TcpStream::from_std(stream).unwrap());
+        (transport, peer)
+    }
+
+    /// A full buffer and its address.
+    fn body(spare: &Spare, fill: u8) -> (BytesMut, usize) {
+        let mut buffer = spare.take();
+        buffer.resize(BULK_LEN, fill);
+        let address = buffer.as_ptr() as usize;
+        (buffer, address)
+    }
+
+    fn front(outbox: &Outbox) -> Option<&BytesMut> {
+        outbox.0.as_ref()?.chunks.front()
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_written_in_parts_from_where_it_was_read_to() {
+        let started = Instant::now();
+        let (transport, mut peer) = connected();
+        let (spare, mut outbox) = (Spare::default(), Outbox::default());
+        let (buffer, address) = body(&spare, b'b');
+        outbox.send_buffer(buffer, &transport, &spare).unwrap();
+        let mut expected = vec![b'b'; BULK_LEN];
+        let mut received = Vec::new();
+        let mut line_end_waits = false;
+        while !outbox.is_empty() {
+            if let Some(chunk) = front(&outbox).filter(|chunk| chunk.len() > LINE_END.len()) {
+                let written = BULK_LEN - chunk.len();
+                assert_eq!(chunk.as_ptr() as usize, address + written);
+                // Three quarters have gone: there would be room to move the rest to the front.
+                if chunk.len() < BULK_LEN / 4 && !line_end_waits {
+                    line_end_waits = true;
+                    outbox.push(LINE_END);
+                    expected.extend_from_slice(LINE_END);
+                }
+            }
+            let mut piece = [0; SOCKET_BUFFER];
+            let n = peer.read(&mut piece).unwrap_or(0);
+            received.extend_from_slice(&piece[..n]);
+            outbox.flush(&transport, &spare).unwrap();
+            assert!(
+                started.elapsed() < LIMIT,
+                "{} bytes arrived",
+                received.len()
+            );
+            // Lets the runtime notice that the socket takes bytes again.
+            tokio::task::yield_now().await;
+        }
+        peer.set_nonblocking(false).unwrap();
+        drop(transport);
+        peer.read_to_end(&mut received).unwrap();
+        assert!(line_end_waits, "the socket took everything at once");
+        assert!(received == expected, "{} bytes arrived", received.len());
+    }
+
+    #[test]
+    fn a_buffer_that_was_written_is_the_next_one_taken() {
+        let spare = Spare::default();
+        for written in [BULK_LEN, BULK_LEN / 2 + 1, 1, 0] {
+            let (mut buffer, address) = body(&spare, b'b');
+            buffer.advance(written);
+            spare.put(buffer);
+            let next = spare.take();
+            assert_eq!(next.as_ptr() as usize, address, "after {written} bytes");
+            assert!(next.capacity() >= BULK_LEN);
+            spare.put(next);
+        }
+    }
+
+    #[test]
+    fn few_buffers_are_kept_and_no_small_ones() {
+        let spare = Spare::default();
+        let many: Vec<_> = (0..SPARE_MAX * 2).map(|_| spare.take()).collect();
+        many.into_iter().for_each(|buffer| spare.put(buffer));
+        assert_eq!(spare.0.borrow().len(), SPARE_MAX);
+        let spare = Spare::default();
+        spare.put(BytesMut::from(&b"small"[..]));
+        assert_eq!(spare.0.borrow().len(), 0);
     }
 }

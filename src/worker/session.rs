@@ -349,13 +349,9 @@ impl Session {
             return self.worker.spare.put(buffer);
         }
         let mut outbox = self.outbox.borrow_mut();
-        outbox.push_buffer(buffer);
         // The task tries the socket at once only if it runs next; here the buffer is still warm.
-        if outbox
-            .flush(&self.transport.borrow(), &self.worker.spare)
-            .is_err()
-            || !outbox.is_empty()
-        {
+        let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
+        if sent.is_err() || !outbox.is_empty() {
             self.task.wake();
         }
     }
