@@ -37,10 +37,10 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh clients
 	@tests/clients/run.sh
 
-soak: ## the long failover tests; figures in results/, resumed where they ended
+soak: ## the long tests; figures of failovers in results/, resumed where they ended
 	@tests/setup.sh server
 	@mkdir -p results
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm::
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources::
 
 lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	@tests/setup.sh lint

@@ -27,6 +27,7 @@ mod lifecycle;
 mod limits;
 mod names;
 mod partition;
+mod resources;
 mod sentinel_trouble;
 mod serving;
 mod soak;

@@ -17,8 +17,8 @@ use serde_json::Value as Json;
 use crate::bed::{Bed, Process, eventually, wait_until, with_hosts};
 use crate::client::Client;
 
-/// The binary under test.
-pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
+/// The binary under test, unless `STEADFAST_BIN` names another.
+const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
 /// How long it may take to find the primary of a healthy bed.
 const READY_LIMIT: Duration = Duration::from_secs(10);
 /// How long it may take to listen.
@@ -90,14 +90,14 @@ impl Builder {
 
     fn program(&self) -> Command {
         let mut command = match (&self.hosts, self.descriptors) {
-            (Some(hosts), _) => with_hosts(hosts, Path::new(BINARY)),
+            (Some(hosts), _) => with_hosts(hosts, &binary()),
             (None, Some(limit)) => {
                 let mut shell = Command::new("sh");
                 let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script, BINARY]);
+                shell.args(["-c", &script]).arg(binary());
                 shell
             }
-            (None, None) => Command::new(BINARY),
+            (None, None) => Command::new(binary()),
         };
         command
             .env_clear()
@@ -264,6 +264,11 @@ impl Proxy {
         self.proc_field("status", "VmRSS:")
     }
 
+    /// The most resident memory it ever had, in KiB.
+    pub(crate) fn peak_rss_kib(&self) -> u64 {
+        self.proc_field("status", "VmHWM:")
+    }
+
     /// User and system time used so far, in clock ticks.
     pub(crate) fn cpu_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.pid()));
@@ -322,12 +327,25 @@ impl Drop for Proxy {
 
 /// Runs the binary to its end; for subcommands and for starts that must fail.
 pub(crate) fn run_to_end(args: &[&str]) -> Output {
-    Command::new(BINARY)
+    Command::new(binary())
         .args(args)
         .env_clear()
         .stdin(Stdio::null())
         .output()
         .unwrap()
+}
+
+fn binary() -> PathBuf {
+    other_binary().unwrap_or_else(|| BINARY.into())
+}
+
+fn other_binary() -> Option<PathBuf> {
+    std::env::var_os("STEADFAST_BIN").map(PathBuf::from)
+}
+
+/// Whether figures of the binary are those users get; one that is named is taken to be optimised.
+pub(crate) fn is_optimised() -> bool {
+    !cfg!(debug_assertions) || other_binary().is_some()
 }
 
 /// `GET path`: the status code and the body.
