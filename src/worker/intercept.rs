@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use crate::resp::{Args, Special, replies, special};
 
-use super::intake::{Intake, Permit};
+use super::intake::Intake;
 use super::link::Link;
 use super::login;
+use super::permit::Permit;
 use super::session::{Route, Session};
 use super::slot::{Kind, ReplyMode};
 
@@ -97,11 +98,45 @@ impl Session {
         command: Special,
         frame: &[u8],
     ) {
+        if matches!(command, Special::Auth | Special::Hello) && self.worker.config.login.is_some() {
+            return login::answer_for_server(self, intake, link, command, frame);
+        }
         let argc = intake.scanner.argc();
-        let kind = match command {
-            Special::Auth | Special::Hello if self.worker.config.login.is_some() => {
-                return login::answer_for_server(self, intake, link, command, frame);
+        if let Some((kind, stand_in)) = stand_in(intake.in_multi, command, frame, argc) {
+            link.expect(self, kind);
+            return link.send(stand_in);
+        }
+        self.follow_transaction(intake, command, argc);
+        let kind = self.slot_for(intake, command, frame, argc);
+        let was_reset = kind == Kind::Reset;
+        link.expect(self, kind);
+        link.send(frame);
+        if was_reset {
+            login::renew(self, intake, link);
+        }
+        if !intake.in_multi && std::mem::take(&mut intake.hello_in_multi) {
+            link.expect(self, Kind::Version);
+            link.send(BARE_HELLO);
+        }
+    }
+
+    /// Keeps track of whether the commands to come are queued by the server.
+    fn follow_transaction(&self, intake: &mut Intake, command: Special, argc: usize) {
+        match command {
+            Special::Multi => {
+                intake.in_multi |= argc == 1 && !self.state.borrow().is_limited();
             }
+            // EXEC ends a transaction whatever its arguments.
+            Special::Exec => intake.in_multi = false,
+            Special::Discard | Special::Reset => intake.in_multi &= argc != 1,
+            _ => {}
+        }
+    }
+
+    /// What the reply to a command will mean. A login on a node whose role is not known yet holds
+    /// back what comes after it.
+    fn slot_for(&self, intake: &mut Intake, command: Special, frame: &[u8], argc: usize) -> Kind {
+        match command {
             Special::Auth => {
                 intake.blocked = self.role_pending.get();
                 Kind::Auth
@@ -112,54 +147,14 @@ impl Session {
                 intake.hello_in_multi |= intake.in_multi;
                 Kind::Hello(logs_in)
             }
-            Special::Client => match reply_mode(frame, argc) {
-                Some(mode) => {
-                    link.expect(self, Kind::ReplyMode(mode));
-                    return link.send(REPLY_ON);
-                }
-                None => Kind::Plain,
-            },
-            Special::Reset if argc == 1 => {
-                intake.in_multi = false;
-                Kind::Reset
-            }
-            Special::Multi => {
-                intake.in_multi |= argc == 1 && !self.state.borrow().is_limited();
-                Kind::Plain
-            }
-            Special::Exec => {
-                intake.in_multi = false;
-                Kind::Plain
-            }
-            Special::Discard => {
-                intake.in_multi &= argc != 1;
-                Kind::Plain
-            }
-            Special::Subscribe { .. } if intake.in_multi => {
-                link.expect(self, Kind::Refusal(SUBSCRIBE_IN_MULTI));
-                return link.send(BAD_SUBSCRIBE);
-            }
+            Special::Reset if argc == 1 => Kind::Reset,
             Special::Subscribe { kind } if argc > 1 => Kind::Subscribe(kind, argc - 1),
-            Special::Unsubscribe { .. } if intake.in_multi => {
-                link.expect(self, Kind::Refusal(UNSUBSCRIBE_IN_MULTI));
-                return link.send(BAD_SUBSCRIBE);
-            }
             Special::Unsubscribe { kind } => {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
             Special::Monitor if argc == 1 && !intake.in_multi => Kind::Monitor,
             Special::Blocking => Kind::Blocking,
             _ => Kind::Plain,
-        };
-        let was_reset = kind == Kind::Reset;
-        link.expect(self, kind);
-        link.send(frame);
-        if was_reset {
-            login::renew(self, intake, link);
-        }
-        if !intake.in_multi && std::mem::take(&mut intake.hello_in_multi) {
-            link.expect(self, Kind::Version);
-            link.send(BARE_HELLO);
         }
     }
 
@@ -174,6 +169,26 @@ impl Session {
             // A queue with a hole in it must never be executed.
             self.end_after_answers(intake, permit);
         }
+    }
+}
+
+/// What the server is sent in place of a command whose own effect would break the pairing of
+/// replies, and what its answer then means.
+fn stand_in(
+    in_multi: bool,
+    command: Special,
+    frame: &[u8],
+    argc: usize,
+) -> Option<(Kind, &'static [u8])> {
+    match command {
+        Special::Client => Some((Kind::ReplyMode(reply_mode(frame, argc)?), REPLY_ON)),
+        Special::Subscribe { .. } if in_multi => {
+            Some((Kind::Refusal(SUBSCRIBE_IN_MULTI), BAD_SUBSCRIBE))
+        }
+        Special::Unsubscribe { .. } if in_multi => {
+            Some((Kind::Refusal(UNSUBSCRIBE_IN_MULTI), BAD_SUBSCRIBE))
+        }
+        _ => None,
     }
 }
 

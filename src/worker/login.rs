@@ -13,8 +13,9 @@ use tokio::time::timeout;
 use crate::config::{Config, Credentials};
 use crate::resp::{Args, Special, replies};
 
-use super::intake::{Intake, Permit};
+use super::intake::Intake;
 use super::link::Link;
+use super::permit::Permit;
 use super::session::Session;
 use super::slot::Kind;
 

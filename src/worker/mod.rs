@@ -9,11 +9,15 @@
 //! `slot`s and hand them back to the session.
 
 mod counters;
+mod cutting;
+mod delivery;
+mod ending;
 mod intake;
 mod intercept;
 mod link;
 mod login;
 mod outbox;
+mod permit;
 mod pool;
 mod routing;
 mod session;

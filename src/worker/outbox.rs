@@ -157,14 +157,18 @@ mod tests {
 
     /// A transport and the other end of its connection.
     fn connected() -> (Transport, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback socket");
+        let stream = TcpStream::connect(listener.local_addr().expect("a loopback socket"))
+            .expect("a loopback socket");
         let socket = socket2::SockRef::from(&stream);
-        socket.set_send_buffer_size(SOCKET_BUFFER).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let (peer, _) = listener.accept().unwrap();
-        peer.set_nonblocking(true).unwrap();
-        let transport = Transport::Tcp(tokio::net::TcpStream::from_std(stream).unwrap());
+        socket
+            .set_send_buffer_size(SOCKET_BUFFER)
+            .expect("a loopback socket");
+        stream.set_nonblocking(true).expect("a loopback socket");
+        let (peer, _) = listener.accept().expect("a loopback socket");
+        peer.set_nonblocking(true).expect("a loopback socket");
+        let transport =
+            Transport::Tcp(tokio::net::TcpStream::from_std(stream).expect("a loopback socket"));
         (transport, peer)
     }
 
@@ -186,7 +190,9 @@ mod tests {
         let (transport, mut peer) = connected();
         let (spare, mut outbox) = (Spare::default(), Outbox::default());
         let (buffer, address) = body(&spare, b'b');
-        outbox.send_buffer(buffer, &transport, &spare).unwrap();
+        outbox
+            .send_buffer(buffer, &transport, &spare)
+            .expect("a loopback socket");
         let mut expected = vec![b'b'; BULK_LEN];
         let mut received = Vec::new();
         let mut line_end_waits = false;
@@ -204,7 +210,7 @@ mod tests {
             let mut piece = [0; SOCKET_BUFFER];
             let n = peer.read(&mut piece).unwrap_or(0);
             received.extend_from_slice(&piece[..n]);
-            outbox.flush(&transport, &spare).unwrap();
+            outbox.flush(&transport, &spare).expect("a loopback socket");
             assert!(
                 started.elapsed() < LIMIT,
                 "{} bytes arrived",
@@ -213,9 +219,9 @@ mod tests {
             // Lets the runtime notice that the socket takes bytes again.
             tokio::task::yield_now().await;
         }
-        peer.set_nonblocking(false).unwrap();
+        peer.set_nonblocking(false).expect("a loopback socket");
         drop(transport);
-        peer.read_to_end(&mut received).unwrap();
+        peer.read_to_end(&mut received).expect("a loopback socket");
         assert!(line_end_waits, "the socket took everything at once");
         assert!(received == expected, "{} bytes arrived", received.len());
     }

@@ -12,6 +12,11 @@ const PUSH: Verdict = Verdict {
     deliver: true,
     reply: false,
 };
+/// A reply the client did not ask for.
+const SWALLOWED: Verdict = Verdict {
+    deliver: false,
+    reply: true,
+};
 const OK: &[u8] = b"+OK\r\n";
 
 /// A pub/sub word, as the server's pubsub.c writes them.
@@ -150,73 +155,74 @@ impl Router {
         if needs_whole && !whole {
             return Ok(None);
         }
+        if matches!(head.kind, Kind::RoleCheck(_) | Kind::Login | Kind::Version) {
+            self.own_answer(frame, link)?;
+            return Ok(Some(SWALLOWED));
+        }
+        let deliver = self.learn(frame);
+        self.after_login(succeeded(frame), link);
+        Ok(Some(Verdict {
+            deliver,
+            reply: true,
+        }))
+    }
+
+    /// The answer to something Steadfast asked for itself.
+    fn own_answer(&mut self, frame: &[u8], link: &Link) -> Result<(), Fault> {
+        let Some(head) = self.slots.front() else {
+            return Ok(());
+        };
         let owner = head.owner.clone();
-        let mut state = owner.state.borrow_mut();
-        let succeeded = frame.first() != Some(&b'-');
-        let deliver = match &head.kind {
-            Kind::RoleCheck(by_role) => {
-                let by_role = *by_role;
-                drop(state);
-                self.check_role(frame, by_role, link)?;
-                return Ok(Some(Verdict {
-                    deliver: false,
-                    reply: true,
-                }));
-            }
+        match head.kind {
+            Kind::RoleCheck(by_role) => self.check_role(frame, by_role, link),
+            Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
             Kind::Login => {
-                drop(state);
                 owner.unblock();
-                return if succeeded {
-                    Ok(Some(Verdict {
-                        deliver: false,
-                        reply: true,
-                    }))
-                } else {
-                    Err(Fault::Rejected)
-                };
+                Ok(())
             }
-            Kind::Version => {
+            _ => {
+                let mut state = owner.state.borrow_mut();
                 state.learn_version(frame.first().copied());
                 // What a RESP2 subscriber may not ask.
-                state.resp3 &= succeeded || !state.is_subscribed();
-                return Ok(Some(Verdict {
-                    deliver: false,
-                    reply: true,
-                }));
+                state.resp3 &= succeeded(frame) || !state.is_subscribed();
+                Ok(())
             }
+        }
+    }
+
+    /// What the reply to the oldest command tells of the connection's state, and whether the
+    /// client gets it.
+    fn learn(&mut self, frame: &[u8]) -> bool {
+        let Some(head) = self.slots.front() else {
+            return true;
+        };
+        let mut state = head.owner.state.borrow_mut();
+        match head.kind {
             Kind::ReplyMode(mode) if frame == OK => {
-                let muted = *mode != ReplyMode::On;
                 state.take_mute();
-                state.set_reply_mode(*mode);
-                !muted
+                state.set_reply_mode(mode);
+                mode == ReplyMode::On
             }
-            Kind::Reset if succeeded => {
+            Kind::Reset if succeeded(frame) => {
                 let skipped = state.take_skip();
                 state.reset();
                 !skipped
             }
-            Kind::Refusal(text) if !succeeded => {
-                let text = *text;
+            Kind::Refusal(text) if !succeeded(frame) => {
                 drop(state);
-                owner.deliver_local(text);
+                head.owner.deliver_local(text);
                 false
             }
             Kind::Monitor if frame == OK => {
                 state.monitor = true;
                 !state.take_mute()
             }
-            kind => {
-                if matches!(kind, Kind::Hello(_)) {
-                    state.learn_version(frame.first().copied());
-                }
+            Kind::Hello(_) => {
+                state.learn_version(frame.first().copied());
                 !state.take_mute()
             }
-        };
-        self.after_login(succeeded, link);
-        Ok(Some(Verdict {
-            deliver,
-            reply: true,
-        }))
+            _ => !state.take_mute(),
+        }
     }
 
     /// A login changes what we may ask: on a node whose role discovery could not verify, the link
@@ -279,4 +285,9 @@ fn stated_count(frame: &[u8]) -> Option<usize> {
     let line = frame.strip_suffix(b"\r\n")?;
     let digits = line.rsplit(|byte| *byte == b':').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Whether a reply is no error.
+fn succeeded(frame: &[u8]) -> bool {
+    frame.first() != Some(&b'-')
 }

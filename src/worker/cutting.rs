@@ -1,0 +1,273 @@
+//! Cuts a client's input into commands and passes them on.
+//!
+//! Complete commands go to the link in runs, straight from the read buffer. What is incomplete, or
+//! held because nothing may be sent now, is kept in the intake and looked at again later; a frame
+//! too large to be kept is streamed.
+
+use std::rc::Rc;
+
+use crate::resp::{ProtocolError, RequestScanner, Scanned, inline, replies};
+
+use super::intake::{Intake, Streaming};
+use super::outbox::BULK_MIN;
+use super::permit::Permit;
+use super::session::Session;
+
+/// A frame longer than this is streamed to the link instead of being collected first.
+const STREAM_MIN: usize = BULK_MIN;
+
+/// Positions in the buffer at hand: `run..frame` is ready to be sent, `frame..scan` is what the
+/// scanner has seen of the next frame.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    run: usize,
+    frame: usize,
+    scan: usize,
+}
+
+impl Cursor {
+    /// At the beginning of a frame, with nothing before it left to be sent.
+    const fn at(position: usize) -> Self {
+        Self {
+            run: position,
+            frame: position,
+            scan: position,
+        }
+    }
+}
+
+impl Session {
+    /// Whether more input would find room and be of use.
+    pub(super) fn may_take_more(self: &Rc<Self>) -> bool {
+        let mut intake = self.intake.borrow_mut();
+        if intake.done {
+            // Read and forgotten: how else would the client's end be noticed.
+            return true;
+        }
+        if intake.is_streaming() {
+            return matches!(self.permit(&mut intake), Permit::Send(_));
+        }
+        !intake.is_waiting() || intake.carry.len() < self.worker.config.max_held_bytes_per_client
+    }
+
+    /// Takes in what was read from the client.
+    pub(super) fn take_in(self: &Rc<Self>, chunk: &[u8]) {
+        let mut intake = self.intake.borrow_mut();
+        if intake.done {
+            return;
+        }
+        if intake.carry.is_empty() {
+            intake.note_outage(&self.worker);
+            let end = self.work_off(&mut intake, chunk, 0);
+            intake.keep(chunk, end.frame, end.scan - end.frame);
+        } else {
+            intake.note_outage(&self.worker);
+            intake.carry.extend_from_slice(chunk);
+            self.work_off_carry(&mut intake);
+        }
+    }
+
+    /// Goes on with input that was kept, if anything of it can be acted on.
+    pub(super) fn resume(self: &Rc<Self>) {
+        let mut intake = self.intake.borrow_mut();
+        if intake.is_waiting() || intake.is_streaming() {
+            intake.note_outage(&self.worker);
+            self.work_off_carry(&mut intake);
+        }
+    }
+
+    fn work_off_carry(self: &Rc<Self>, intake: &mut Intake) {
+        let mut carry = std::mem::take(&mut intake.carry);
+        let end = self.work_off(intake, &carry, intake.scanned);
+        if end.frame == carry.len() {
+            carry = Vec::new();
+        } else {
+            carry.drain(..end.frame);
+        }
+        // Whatever was put in front meanwhile stays in front.
+        let front = std::mem::replace(&mut intake.carry, carry);
+        if !front.is_empty() {
+            intake.carry.splice(..0, front);
+        }
+        intake.scanned = end.scan - end.frame;
+        intake.held_len = intake.held_len.saturating_sub(end.frame);
+    }
+
+    /// Acts on every command in `buffer` of which the scanner has seen `scanned` bytes, as far as
+    /// it may; what is left begins at the returned cursor's frame.
+    fn work_off(self: &Rc<Self>, intake: &mut Intake, buffer: &[u8], scanned: usize) -> Cursor {
+        let mut at = Cursor::at(0);
+        at.scan = scanned;
+        let mut permit = self.permit(intake);
+        if intake.is_streaming() && matches!(permit, Permit::Refuse) {
+            // Its beginning is with a node that is out of reach: the rest has nowhere to go.
+            self.give_up_streaming(intake);
+            self.end_after_answers(intake, &permit);
+        }
+        while at.scan < buffer.len() && !intake.done {
+            if matches!(permit, Permit::Wait) || !intake.carry.is_empty() {
+                break;
+            }
+            let scanned = intake.scanner.scan(&buffer[at.scan..]);
+            permit = self.take_step(intake, buffer, &mut at, permit, scanned);
+        }
+        self.flush(buffer, &mut at, &permit);
+        if intake.done {
+            at = Cursor::at(buffer.len());
+        }
+        let waits = matches!(permit, Permit::Wait) && at.scan < buffer.len();
+        intake.set_held(&self.worker, waits);
+        at
+    }
+
+    /// Acts on what the scanner has just found; the permit may be another one afterwards.
+    fn take_step(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+        scanned: Result<Scanned, ProtocolError>,
+    ) -> Permit {
+        match scanned {
+            Ok(Scanned::More) => {
+                at.scan = buffer.len();
+                self.stream(intake, buffer, at, &permit);
+                permit
+            }
+            Ok(Scanned::Nothing { len }) => {
+                self.flush(buffer, at, &permit);
+                *at = Cursor::at(at.scan + len);
+                permit
+            }
+            Ok(Scanned::Command { len }) => {
+                at.scan += len;
+                self.worker.counters.commands.add(1);
+                self.command(intake, buffer, at, permit)
+            }
+            Ok(Scanned::Inline { len }) => {
+                self.flush(buffer, at, &permit);
+                at.scan += len;
+                self.worker.counters.commands.add(1);
+                let line = at.frame..at.scan;
+                let held = intake.was_held(line.start);
+                *at = Cursor::at(at.scan);
+                self.inline(intake, &buffer[line], permit, held)
+            }
+            Err(error) => {
+                self.flush(buffer, at, &permit);
+                tracing::debug!(event = "protocol_error", %error);
+                self.give_up_streaming(intake);
+                self.answer(&permit, &replies::protocol_error(&error));
+                self.end_after_answers(intake, &permit);
+                permit
+            }
+        }
+    }
+
+    /// A multibulk command is complete: `at.frame..at.scan`, or the end of a streamed one.
+    fn command(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+    ) -> Permit {
+        match std::mem::replace(&mut intake.streaming, Streaming::No) {
+            Streaming::No => {}
+            Streaming::ToLink => {
+                at.frame = at.scan;
+                return permit;
+            }
+            Streaming::Nowhere => {
+                *at = Cursor::at(at.scan);
+                return permit;
+            }
+        }
+        if let Permit::Send(link) = &permit
+            && let Some(kind) = intake.ordinary()
+        {
+            link.expect(self, kind);
+            at.frame = at.scan;
+            return permit;
+        }
+        self.flush(buffer, at, &permit);
+        let held = intake.was_held(at.frame);
+        let permit = self.act(intake, &buffer[at.frame..at.scan], permit, held);
+        *at = Cursor::at(at.scan);
+        permit
+    }
+
+    /// An inline command, which the server gets in its canonical form.
+    fn inline(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        line: &[u8],
+        permit: Permit,
+        held: bool,
+    ) -> Permit {
+        let mut frame = Vec::with_capacity(line.len() * 2);
+        let mut scanner = RequestScanner::new();
+        match inline::encode(line, &mut frame) {
+            Ok(false) => permit,
+            Ok(true) => {
+                // Scanned again for its name; our own encoding is always one whole command.
+                let _ = scanner.scan(&frame);
+                let outer = std::mem::replace(&mut intake.scanner, scanner);
+                let permit = self.act(intake, &frame, permit, held);
+                intake.scanner = outer;
+                permit
+            }
+            Err(error) => {
+                self.answer(&permit, &replies::protocol_error(&error));
+                self.end_after_answers(intake, &permit);
+                permit
+            }
+        }
+    }
+
+    /// The frame at hand is incomplete. If it is large, what is there of it goes on now.
+    fn stream(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: &Permit,
+    ) {
+        let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
+        match (intake.streaming, permit) {
+            (Streaming::No, _) if !large => return,
+            (Streaming::No, Permit::Send(link)) if !intake.must_be_whole() => {
+                self.flush(buffer, at, permit);
+                intake.streaming = Streaming::ToLink;
+                link.expect(self, intake.streamed_kind());
+            }
+            (Streaming::No, Permit::Refuse) => {
+                self.refuse(intake, permit);
+                intake.streaming = Streaming::Nowhere;
+            }
+            (Streaming::No, _) => {
+                self.flush(buffer, at, permit);
+                self.answer(permit, replies::TOO_BIG);
+                self.end_after_answers(intake, permit);
+            }
+            (Streaming::ToLink | Streaming::Nowhere, _) => {}
+        }
+        at.frame = at.scan;
+        if intake.streaming == Streaming::ToLink {
+            self.flush(buffer, at, permit);
+        } else {
+            at.run = at.scan;
+        }
+    }
+
+    /// Sends the complete commands that have been gathered.
+    fn flush(&self, buffer: &[u8], at: &mut Cursor, permit: &Permit) {
+        if let Permit::Send(link) = permit
+            && at.run < at.frame
+        {
+            link.send(&buffer[at.run..at.frame]);
+        }
+        at.run = at.frame;
+    }
+}

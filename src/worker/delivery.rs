@@ -1,0 +1,90 @@
+//! Writing to a client: at once what its socket takes, later the rest. Called from the link's turns
+//! as well as the session's own.
+
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+
+use super::session::{Route, Session};
+
+impl Session {
+    /// Writes `bytes` to the client, or queues what its socket does not take.
+    pub(crate) fn deliver(&self, bytes: &[u8]) {
+        if self.client_gone.get() || bytes.is_empty() {
+            return;
+        }
+        let mut outbox = self.outbox.borrow_mut();
+        let mut written = 0;
+        if outbox.is_empty() {
+            match self.transport.borrow().try_write(bytes) {
+                Ok(n) => written = n,
+                // The session's own task draws the conclusions: a link may be in the middle of its
+                // replies here.
+                Err(_) => {
+                    self.client_gone.set(true);
+                    return self.task.wake();
+                }
+            }
+        }
+        if written < bytes.len() {
+            outbox.push(&bytes[written..]);
+            self.task.wake();
+        }
+    }
+
+    /// As [`Session::deliver`], for part of a large body in a buffer of its own.
+    pub(crate) fn deliver_buffer(&self, buffer: BytesMut) {
+        if self.client_gone.get() {
+            return self.worker.spare.put(buffer);
+        }
+        let mut outbox = self.outbox.borrow_mut();
+        // The task tries the socket at once only if it runs next; here the buffer is still warm.
+        let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
+        if sent.is_err() || !outbox.is_empty() {
+            self.task.wake();
+        }
+    }
+
+    /// A reply of our own that is due now; CLIENT REPLY applies to it as to any other.
+    pub(crate) fn deliver_local(&self, reply: &[u8]) {
+        if !self.state.borrow_mut().take_mute() {
+            self.deliver(reply);
+        }
+    }
+
+    /// Whether the client has not read what it was already sent.
+    pub(crate) fn is_congested(&self) -> bool {
+        !self.outbox.borrow().is_empty()
+    }
+
+    /// Writes what waits for the client; the link goes on reading when all is written.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) {
+        if self.outbox.borrow().is_empty() {
+            return;
+        }
+        loop {
+            let flushed = self
+                .outbox
+                .borrow_mut()
+                .flush(&self.transport.borrow(), &self.worker.spare);
+            if flushed.is_err() {
+                self.lose_client();
+            }
+            if self.outbox.borrow().is_empty() {
+                break;
+            }
+            match self.transport.borrow().poll_write_ready(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => self.lose_client(),
+            }
+        }
+        self.wake_link();
+    }
+
+    pub(super) fn wake_link(&self) {
+        if let Route::Attached(link) = &*self.route.borrow() {
+            link.wake();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How a session ends: its phases, half-closed clients, and what is dropped or still awaited.
+//!
+//! ```text
+//!   Open --EOF--> HalfClosed --all answered--> ended
+//!     |                |
+//!     +---- a switch, an error, QUIT answered ----> Closing --outbox written--> ended
+//! ```
+
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use super::link::Link;
+use super::session::{Route, Session};
+
+/// How long a half-closed client's replies may stand still before the server is told of the end.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How far a session is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// The client sends no more; what it sent is still answered.
+    HalfClosed,
+    /// Ends when the outbox is written.
+    Closing,
+    /// Ends now.
+    Ended,
+}
+
+impl Session {
+    /// Whether the task is done.
+    pub(super) fn has_ended(&self) -> bool {
+        let written = self.outbox.borrow().is_empty();
+        match self.phase.get() {
+            Phase::Ended => true,
+            Phase::Closing => written,
+            Phase::HalfClosed => written && self.is_answered(),
+            Phase::Open => false,
+        }
+    }
+
+    /// Whether nothing that the client sent still waits for its answer.
+    pub(super) fn is_answered(&self) -> bool {
+        let waiting = self.intake.borrow().is_waiting();
+        match &*self.route.borrow() {
+            Route::Attached(link) => link.is_idle() && !waiting,
+            Route::None | Route::Connecting => !waiting,
+        }
+    }
+
+    /// Whether nothing will be sent or delivered any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase.get() == Phase::Ended
+    }
+
+    /// Whether the session could end without anybody missing an answer.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.is_answered() && self.outbox.borrow().is_empty()
+    }
+
+    /// Whether the client has stopped sending.
+    pub(crate) fn is_half_closed(&self) -> bool {
+        self.phase.get() == Phase::HalfClosed
+    }
+
+    /// The client sends no more. What it sent while the gate was open is still carried out and
+    /// answered; what the gate holds is dropped, because nobody is there to hear of it.
+    pub(super) fn end_of_input(&self) {
+        self.phase.set(Phase::HalfClosed);
+        self.drop_held();
+    }
+
+    /// Ends a half-closed session whose commands the gate holds, or held before they were sent.
+    pub(super) fn drop_held(&self) {
+        if self.phase.get() == Phase::HalfClosed && self.intake.borrow().is_held(&self.worker) {
+            self.phase.set(Phase::Ended);
+        }
+    }
+
+    /// With all of a half-closed client's commands on their way, the server is told of its end as
+    /// soon as it may otherwise never answer: it then drops what it was blocked on, as it would for
+    /// the client itself.
+    pub(super) fn see_off(&self) {
+        let Route::Attached(link) = &*self.route.borrow() else {
+            return;
+        };
+        let intake = self.intake.borrow();
+        if intake.is_streaming() || (link.waits_for_blocked() && !intake.is_waiting()) {
+            link.finish_writing();
+        } else if !link.is_idle() && !self.lingering.replace(true) {
+            tokio::task::spawn_local(linger(Rc::downgrade(link)));
+        }
+    }
+
+    /// The client's socket failed: nobody hears us any more.
+    pub(super) fn lose_client(&self) {
+        self.client_gone.set(true);
+        self.outbox.borrow_mut().clear();
+    }
+
+    /// Ends the session once everything queued for the client is written.
+    pub(crate) fn close_after_flush(&self) {
+        if self.phase.get() != Phase::Ended {
+            self.phase.set(Phase::Closing);
+        }
+        self.task.wake();
+    }
+
+    /// Ends the session now; nothing more is delivered or sent.
+    pub(crate) fn cut(&self) {
+        self.client_gone.set(true);
+        self.phase.set(Phase::Ended);
+        if let Route::Attached(link) = &*self.route.borrow() {
+            link.end();
+        }
+        self.transport.borrow().close();
+        self.task.wake();
+    }
+}
+
+/// Tells the server of a half-closed client's end when its replies do not come; the server then
+/// ends the connection, and with it the session.
+async fn linger(link: Weak<Link>) {
+    tokio::time::sleep(LINGER).await;
+    // The link's socket must not stay open for this wait alone.
+    if let Some(link) = link.upgrade() {
+        link.finish_writing();
+    }
+}
