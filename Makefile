@@ -3,10 +3,11 @@
 CARGO ?= cargo
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZ_TIME ?= 60
+BENCH_ROUNDS ?= 5
 IMAGE ?= steadfast:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build static test test-rust test-clients soak lint fuzz image clean
+.PHONY: help demo build static test test-rust test-clients soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -41,6 +42,11 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 	@tests/setup.sh server
 	@mkdir -p results
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources::
+
+bench: build ## how fast: side by side with HAProxy and without any proxy, then framing alone
+	@tests/setup.sh server
+	@python3 benches/side_by_side.py --rounds $(BENCH_ROUNDS)
+	$(CARGO) bench --locked --bench framing
 
 lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	@tests/setup.sh lint

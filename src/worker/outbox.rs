@@ -143,6 +143,7 @@ impl Spare {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 mod tests {
     use std::io::Read;
     use std::net::{TcpListener, TcpStream};
