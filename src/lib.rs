@@ -88,8 +88,8 @@ pub struct Listeners {
 /// Must be called within a tokio runtime, which becomes the control thread.
 ///
 /// # Errors
-/// When threads or sockets cannot be set up; never for anything a Sentinel, a server or a client
-/// does.
+/// When threads or sockets cannot be set up, or a defect of ours ended one of them; never for
+/// anything a Sentinel, a server or a client does.
 pub async fn run(
     config: Config,
     listeners: Listeners,
@@ -127,14 +127,29 @@ pub async fn run(
             CancellationToken::new(),
         ));
     }
-    others.spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
+    // None of these ends but by a panic. Without discovery, or a worker, the process would only
+    // look alive: whoever supervises it shall start it anew.
+    let mut vital = JoinSet::new();
+    for door in doors.iter() {
+        let clients = door.clients.clone();
+        vital.spawn(async move { clients.closed().await });
+    }
+    vital.spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
 
-    stop.await;
+    let broken = tokio::select! {
+        () = stop => false,
+        _ = vital.join_next() => true,
+    };
     drop((accepting, doors));
     stopping.cancel();
     let joined = move || workers.into_iter().for_each(|worker| drop(worker.join()));
     tokio::task::spawn_blocking(joined).await?;
-    Ok(())
+    match broken {
+        true => Err(io::Error::other(
+            "a thread or task that never ends has ended; the log says why",
+        )),
+        false => Ok(()),
+    }
 }
 
 type Workers = Vec<JoinHandle<()>>;

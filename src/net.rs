@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Idle time before the kernel probes a connection, and the gap between probes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
@@ -121,31 +122,41 @@ impl FromStr for HostPort {
     }
 }
 
-/// Connects to `address`, trying each of its addresses in turn, within `limit` for all of it.
+/// Connects to `address` within `limit`. Its addresses are tried in turn, each with an equal part of
+/// what time is left, so that one that swallows packets does not hide the next.
 ///
 /// # Errors
 /// The last attempt's error, or `TimedOut`.
 pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + limit;
     let attempt = async {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for addr in address.resolve().await? {
-            match TcpStream::connect(addr).await {
-                Ok(stream) => {
+        let addresses = address.resolve().await?;
+        for (index, addr) in addresses.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+            match timeout(share, TcpStream::connect(addr)).await {
+                Ok(Ok(stream)) => {
                     set_options(&stream)?;
                     SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
                     return Ok(stream);
                 }
-                Err(error) => last = error,
+                Ok(Err(error)) => last = error,
+                Err(_) => last = too_late(limit),
             }
         }
         Err(last)
     };
-    timeout(limit, attempt).await.unwrap_or_else(|_| {
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no connection within {limit:?}"),
-        ))
-    })
+    timeout_at(deadline, attempt)
+        .await
+        .unwrap_or_else(|_| Err(too_late(limit)))
+}
+
+fn too_late(limit: Duration) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("no connection within {limit:?}"),
+    )
 }
 
 /// No Nagle delay, and keepalive, for either side of the proxy.
@@ -213,6 +224,13 @@ impl Transport {
     pub fn close(&self) {
         let Self::Tcp(stream) = self;
         let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Whether the peer is known to have stopped sending, although not all it sent has been read.
+    pub fn is_read_closed(&self, cx: &mut Context<'_>) -> bool {
+        let Self::Tcp(stream) = self;
+        let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Says that nothing more will be sent (a FIN).

@@ -89,8 +89,8 @@ pub(super) struct SentinelFlags {
     /// Limit on establishing one connection
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
     pub(super) connect_timeout: Duration,
-    /// A primary silent for this long is not trusted until it answers again
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
+    /// A primary silent for this long is not trusted until it answers again (1s at most)
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::heartbeat)]
     pub(super) heartbeat_timeout: Duration,
     /// When no Sentinel can be reached: go on with the last verified primary, or stop commands
     #[arg(

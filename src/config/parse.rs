@@ -43,6 +43,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An open gate is believed for two seconds after the heartbeat that proved it was sent; one whose
+/// answer may take longer than this could not be proved again in time.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(1);
+
+pub(super) fn heartbeat(text: &str) -> Result<Duration, String> {
+    let limit = positive_duration(text)?;
+    if limit > HEARTBEAT_MAX {
+        return Err(format!(
+            "'{text}' is too long: a primary has to answer within {HEARTBEAT_MAX:?}, or what is \
+             known of it is too old to send by"
+        ));
+    }
+    Ok(limit)
+}
+
 /// A duration that may not be zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {

@@ -150,6 +150,7 @@ fn switches_can_be_turned_off() {
 fn bad_values_are_refused_with_the_reason() {
     check_refused("--hold-timeout 5", &[], "as in 500ms");
     check_refused("--connect-timeout 0s", &[], "longer than zero");
+    check_refused("--heartbeat-timeout 2s", &[], "within 1s");
     check_refused("--max-held-bytes-per-client 1MB", &[], "as in 64KiB");
     check_refused("--listen ::1:6379", &[], "goes in brackets");
     check_refused("--primary-name=", &[], "not empty");

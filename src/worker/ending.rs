@@ -7,6 +7,7 @@
 //! ```
 
 use std::rc::{Rc, Weak};
+use std::task::Context;
 use std::time::Duration;
 
 use super::link::Link;
@@ -61,6 +62,12 @@ impl Session {
     /// Whether the client has stopped sending.
     pub(crate) fn is_half_closed(&self) -> bool {
         self.phase.get() == Phase::HalfClosed
+    }
+
+    /// Whether a client whose commands are held has stopped sending. One that is read no further,
+    /// because it has sent all that may be held, shows it only so.
+    pub(super) fn has_left(&self, cx: &mut Context<'_>) -> bool {
+        self.intake.borrow().is_held(&self.worker) && self.transport.borrow().is_read_closed(cx)
     }
 
     /// The client sends no more. What it sent while the gate was open is still carried out and

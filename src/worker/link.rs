@@ -81,14 +81,17 @@ impl Link {
             if !self.worker.is_live(self.generation) {
                 return Poll::Pending;
             }
-            if let Err(fault) = self.flush(cx) {
-                return Poll::Ready(fault);
-            }
+            // What cannot be written does not undo the replies that have come already.
+            let broken = self.flush(cx).err();
             if self.router.borrow().owner_is_congested() {
                 return Poll::Pending;
             }
-            if let Err(fault) = ready!(self.poll_fill(cx)) {
-                return Poll::Ready(fault);
+            match (self.poll_fill(cx), broken) {
+                (Poll::Ready(Ok(())), _) => {}
+                (Poll::Ready(Err(fault)), _) | (Poll::Pending, Some(fault)) => {
+                    return Poll::Ready(fault);
+                }
+                (Poll::Pending, None) => return Poll::Pending,
             }
             self.tell_owner();
         }

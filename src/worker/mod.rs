@@ -52,6 +52,8 @@ use session::{Route, Session};
 
 /// Bytes read from a socket at once into the worker's one buffer.
 const SCRATCH_LEN: usize = 64 * 1024;
+/// Least time between two log lines about the same trouble of all sessions.
+const COMPLAINT_GAP: Duration = Duration::from_secs(10);
 /// How often a worker shows a sign of life when it has nothing else to do.
 const PULSE: Duration = Duration::from_millis(200);
 const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
@@ -109,7 +111,7 @@ async fn run(parts: Parts) {
         scratch: RefCell::new(BytesMut::with_capacity(SCRATCH_LEN)),
         spare: outbox::Spare::default(),
         dials: Semaphore::new(pool::DIALS_MAX),
-        stopping: Cell::new(false),
+        complained: Cell::new(None),
     });
     // Followed to the very end: dropping the view tells the publisher that nothing is sent here.
     let mut follow = std::pin::pin!(worker.clone().follow(view));
@@ -138,7 +140,8 @@ pub(crate) struct Worker {
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) spare: outbox::Spare,
     pub(crate) dials: Semaphore,
-    stopping: Cell<bool>,
+    /// When this worker last logged what every one of its sessions runs into.
+    complained: Cell<Option<Instant>>,
 }
 
 impl Worker {
@@ -210,7 +213,6 @@ impl Worker {
 
     /// Lets sessions come to rest, then ends them all.
     async fn finish(&self) {
-        self.stopping.set(true);
         let deadline = Instant::now() + STOP_GRACE;
         while Instant::now() < deadline {
             let all = self.all();
@@ -277,6 +279,16 @@ impl Worker {
         let topology = self.topology.borrow();
         let expiry = topology.gate_since + topology.hold_timeout;
         (topology.gate == Gate::Shut && Instant::now() < expiry).then_some(expiry)
+    }
+
+    /// Whether something that every session runs into may be logged (again).
+    pub(crate) fn may_complain(&self) -> bool {
+        let quiet = |last: Instant| last.elapsed() >= COMPLAINT_GAP;
+        let may = self.complained.get().is_none_or(quiet);
+        if may {
+            self.complained.set(Some(Instant::now()));
+        }
+        may
     }
 
     /// Tells discovery; where it has too much to read already, one more changes nothing.

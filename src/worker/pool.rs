@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::config::Config;
 use crate::net::{self, Transport};
 use crate::topology::{Sign, Topology};
 
+use super::Worker;
 use super::link::Link;
 use super::login;
 use super::session::Session;
@@ -42,7 +42,7 @@ async fn dial_for(session: &Rc<Session>) {
     let found = tokio::select! {
         biased;
         () = topology.superseded() => return session.detach(),
-        found = establish(&worker.config, &topology) => found,
+        found = establish(worker, &topology) => found,
     };
     match found {
         Ok(transport) if worker.generation() == topology.generation => {
@@ -68,7 +68,8 @@ async fn dial_for(session: &Rc<Session>) {
     }
 }
 
-async fn establish(config: &Config, topology: &Topology) -> io::Result<Transport> {
+async fn establish(worker: &Worker, topology: &Topology) -> io::Result<Transport> {
+    let config = &worker.config;
     let Some(primary) = &topology.primary else {
         return Err(io::ErrorKind::NotConnected.into());
     };
@@ -76,7 +77,9 @@ async fn establish(config: &Config, topology: &Topology) -> io::Result<Transport
     let mut stream = net::dial(address, config.connect_timeout).await?;
     if let Some(credentials) = &config.login {
         login::log_in(&mut stream, credentials, config.connect_timeout).await.inspect_err(|error| {
-            tracing::error!(event = "login_failed", primary = %address, %error, "check --username and --password-file");
+            if worker.may_complain() {
+                tracing::error!(event = "login_failed", primary = %address, %error, "check --username and --password-file");
+            }
         })?;
     }
     Ok(Transport::Tcp(stream))

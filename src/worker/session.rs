@@ -104,7 +104,7 @@ impl Session {
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.task.register(cx);
         loop {
-            if self.client_gone.get() && self.phase.get() == Phase::Open {
+            if self.phase.get() == Phase::Open && (self.client_gone.get() || self.has_left(cx)) {
                 self.end_of_input();
             }
             self.poll_link(cx);
