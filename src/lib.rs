@@ -29,7 +29,8 @@
 //! - `discovery` and `worker` know nothing of each other; they meet in `topology`.
 //! - Only discovery publishes. A worker confirms a switch only after it has closed every link of
 //!   the older generation; nothing is opened before all have.
-//! - A worker sends and delivers nothing unless its gate is open and the lease valid at that moment.
+//! - A worker sends and delivers nothing unless its gate is open and the lease valid at that moment;
+//!   after a pause of its thread only a lease renewed since counts.
 //! - The data path takes no lock and waits for no Sentinel. Every buffer, queue and wait has a named
 //!   limit.
 //! - Passwords live in [`config::Secret`], which prints nothing.

@@ -4,9 +4,10 @@
 //! this worker alone), the channel new clients come in by, and the one reports go out by. There is
 //! no lock and no cross-thread message on the way of a command.
 //!
-//! `session` reads a client, `intake` cuts its input into commands, `intercept` and `login` act on
-//! the few that need it, `pool` finds a `link`, whose `routing` and `verdict` pair replies with
-//! `slot`s and hand them back to the session.
+//! A `session` reads its client into the `intake`; `cutting` makes commands of it, `permit` says
+//! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a
+//! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
+//! client. `ending` is how sessions end.
 
 mod counters;
 mod cutting;
