@@ -2,6 +2,7 @@
 //! nothing may be sent now. `cutting` works it off; a session with nothing to keep holds no memory
 //! here.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ pub(crate) struct Intake {
     /// Bytes of `carry` that were kept while the gate was not open, or before a switch.
     pub(super) held_len: usize,
     /// The generation whose gate was open when `carry` was last kept; none while it was shut.
-    kept_in: Option<u64>,
+    kept_in: Option<NonZeroU64>,
     /// Where the rest of the frame at hand goes, if its beginning is gone already.
     pub(super) streaming: Streaming,
     /// An answer must come before anything more may be sent.
@@ -37,8 +38,8 @@ pub(crate) struct Intake {
     pub(super) done: bool,
     /// Since when commands wait for a link.
     pub(super) waiting_since: Option<Instant>,
-    /// How long those had waited that were last sent or refused.
-    waited: Duration,
+    /// How many seconds those had waited that were last sent or refused.
+    waited_s: u32,
     held: bool,
 }
 
@@ -68,7 +69,7 @@ impl Intake {
             hello_in_multi: false,
             done: false,
             waiting_since: None,
-            waited: Duration::ZERO,
+            waited_s: 0,
             held: false,
         }
     }
@@ -80,7 +81,7 @@ impl Intake {
 
     pub(super) fn end_wait(&mut self) {
         if let Some(since) = self.waiting_since.take() {
-            self.waited = since.elapsed();
+            self.waited_s = u32::try_from(since.elapsed().as_secs()).unwrap_or(u32::MAX);
         }
     }
 
@@ -88,14 +89,14 @@ impl Intake {
     pub(super) fn outage(&self, worker: &Worker) -> Duration {
         // With the gate open it is the dials that failed, or a hold that has just ended.
         match worker.gate_is_open() {
-            true => self.waited,
+            true => Duration::from_secs(self.waited_s.into()),
             false => worker.outage_so_far(),
         }
     }
 
     /// Notes what of the input at hand an outage has held.
     pub(super) fn note_outage(&mut self, worker: &Worker) {
-        let now = worker.gate_is_open().then(|| worker.generation());
+        let now = open_generation(worker);
         if now.is_none() || now != self.kept_in {
             self.held_len = self.carry.len();
         }
@@ -104,7 +105,7 @@ impl Intake {
 
     /// Whether input is kept that an outage has held, or holds.
     pub(crate) fn is_held(&self, worker: &Worker) -> bool {
-        let now = worker.gate_is_open().then(|| worker.generation());
+        let now = open_generation(worker);
         self.is_waiting() && (self.held_len > 0 || now.is_none() || now != self.kept_in)
     }
 
@@ -164,4 +165,10 @@ impl Intake {
         self.carry.extend_from_slice(&buffer[from..]);
         self.scanned = scanned;
     }
+}
+
+/// The generation whose gate is open. Generation 0 has no primary, so its gate never is.
+fn open_generation(worker: &Worker) -> Option<NonZeroU64> {
+    let generation = worker.gate_is_open().then(|| worker.generation())?;
+    NonZeroU64::new(generation)
 }

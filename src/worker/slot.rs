@@ -72,13 +72,18 @@ pub(crate) enum ReplyMode {
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
     first: Option<Slot>,
-    rest: VecDeque<Slot>,
+    #[expect(
+        clippy::box_collection,
+        reason = "an idle link shall pay for a pointer, not a deque"
+    )]
+    rest: Option<Box<VecDeque<Slot>>>,
 }
 
 impl Slots {
     /// Notes one more command of `owner` as in flight.
     pub(crate) fn push(&mut self, owner: &Rc<Session>, kind: Kind) {
-        let last = self.rest.back_mut().or(self.first.as_mut());
+        let rest = self.rest.as_mut().and_then(|rest| rest.back_mut());
+        let last = rest.or(self.first.as_mut());
         if let Some(last) = last
             && last.kind == Kind::Plain
             && kind == Kind::Plain
@@ -96,17 +101,26 @@ impl Slots {
         if self.first.is_none() {
             self.first = Some(slot);
         } else {
-            self.rest.push_back(slot);
+            self.rest.get_or_insert_default().push_back(slot);
         }
     }
 
     /// Takes back what was noted last.
     pub(crate) fn unpush(&mut self) {
-        let Some(last) = self.rest.back_mut().or(self.first.as_mut()) else {
+        let rest = self.rest.as_mut().and_then(|rest| rest.back_mut());
+        let Some(last) = rest.or(self.first.as_mut()) else {
             return;
         };
         last.count -= 1;
-        if last.count == 0 && self.rest.pop_back().is_none() {
+        if last.count > 0 {
+            return;
+        }
+        if self
+            .rest
+            .as_mut()
+            .and_then(|rest| rest.pop_back())
+            .is_none()
+        {
             self.first = None;
         }
     }
@@ -128,15 +142,15 @@ impl Slots {
         if first.count > 0 {
             return;
         }
-        self.first = self.rest.pop_front();
+        self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
         if self.first.is_none() {
-            self.rest = VecDeque::new();
+            self.rest = None;
         }
     }
 
     /// Distinct runs of commands in flight.
     pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
+        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
     }
 
     /// Forgets all.

@@ -14,7 +14,7 @@ pub(crate) struct ClientState {
     /// The connection speaks RESP3: what is not asked for comes as push frames.
     pub(crate) resp3: bool,
     /// Channels, patterns, shard channels.
-    subscriptions: [usize; 3],
+    subscriptions: [u32; 3],
 }
 
 impl ClientState {
@@ -30,7 +30,7 @@ impl ClientState {
 
     /// How many subscriptions of one kind are live.
     pub(crate) fn subscribed(&self, kind: Channels) -> usize {
-        self.subscriptions[kind as usize]
+        self.subscriptions[kind as usize] as usize
     }
 
     /// Takes over the count a confirmation states: shard channels are counted by themselves,
@@ -41,7 +41,8 @@ impl ClientState {
             Channels::Pattern => self.subscribed(Channels::Channel),
             Channels::Shard => 0,
         };
-        self.subscriptions[kind as usize] = stated.saturating_sub(others);
+        let own = stated.saturating_sub(others);
+        self.subscriptions[kind as usize] = u32::try_from(own).unwrap_or(u32::MAX);
     }
 
     /// Whether the reply that is due now is to be left out; consumes a SKIP.
