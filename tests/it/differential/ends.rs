@@ -15,7 +15,6 @@ pub(super) const SAME: &[&str] = &[
     "*1\r\n$5368709120\r\n",
     "GET \"open\r\n",
     "GET 'open\r\n",
-    "GET \"a\"b\r\n",
     "*01\r\n$4\r\nPING\r\n",
     "*+1\r\n$4\r\nPING\r\n",
     "*1\r\n$+4\r\nPING\r\n",
@@ -41,6 +40,11 @@ pub(super) const MUTED: &[&str] = &[
 /// Bytes with which Steadfast is stricter or says it in other words, and why; the direct answer
 /// is not compared, but the connection ends.
 pub(super) const STRICTER: &[(&str, &str, &str)] = &[
+    (
+        "GET \"a\"b\r\n",
+        "-ERR Protocol error: unbalanced quotes in request\r\n",
+        "newer servers (Valkey 9) take a quote that closes within a word",
+    ),
     (
         "*1\r\n$4\r\nPINGxx",
         "-ERR Protocol error: expected CRLF after a bulk\r\n",
@@ -84,11 +88,17 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "MULTI\r\nUNSUBSCRIBE",
         "+OK\r\n-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI",
     ),
-    (
-        "MULTI\r\nCLIENT REPLY OFF\r\nEXEC",
-        "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n",
-    ),
 ];
+
+/// CLIENT REPLY inside MULTI, where older servers break the framing of EXEC's reply: Steadfast
+/// answers it, unless the server refuses it itself (Valkey 9).
+pub(super) const REPLY_IN_MULTI: (&str, [&str; 2]) = (
+    "MULTI\r\nCLIENT REPLY OFF\r\nEXEC",
+    [
+        "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n",
+        "+OK\r\n-ERR Command 'client|reply' not allowed inside a transaction\r\n-EXECABORT ",
+    ],
+);
 
 /// Streams whose framing a server (7.0) breaks itself, by putting what an EXEC causes for its own
 /// client into EXEC's reply: no client can read on, and Steadfast ends the connection instead of

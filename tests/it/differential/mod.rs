@@ -177,6 +177,13 @@ fn where_we_are_stricter_we_say_so() {
             .then_some(())
             .ok_or_else(|| format!("{text:?}: {proxied:?}"))
     });
+    let (command, answers) = ends::REPLY_IN_MULTI;
+    let proxied = pair.proxied(&raw(&format!("{command}\r\n")));
+    let got = String::from_utf8_lossy(&proxied.subject);
+    assert!(
+        answers.iter().any(|answer| got.starts_with(answer)) && got.ends_with("+OK\r\n"),
+        "{command:?}: {got:?}"
+    );
     all_hold(ends::REFUSED, |(command, answer)| {
         let proxied = pair.proxied(&raw(&format!("{command}\r\n")));
         let got = String::from_utf8_lossy(&proxied.subject);
