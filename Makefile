@@ -41,7 +41,7 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 soak: ## the long tests; figures of failovers in results/, resumed where they ended
 	@tests/setup.sh server
 	@mkdir -p results
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources::
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition::
 
 bench: build ## how fast: side by side with HAProxy and without any proxy, then framing alone
 	@tests/setup.sh server

@@ -1,13 +1,15 @@
 //! Goal: a host that vanishes without a word is survived like one that dies. Method: the primary
 //! in a network namespace of its own; frames to and from it are addressed to nobody; needs root and `ip`.
 
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::bed::{Bed, FAILOVER_LIMIT, eventually, wait_until};
 use crate::client::Client;
 use crate::proxy::Proxy;
+use crate::soak::is_long;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -29,11 +31,11 @@ struct Island {
 
 impl Island {
     /// None when the machine does not allow it.
-    fn raise() -> Option<Self> {
+    fn raise(which: &str) -> Option<Self> {
         let id = std::process::id();
         let island = Self {
-            name: format!("sf{id}"),
-            net: format!("10.213.{}", id % 250),
+            name: format!("sf{which}{id}"),
+            net: format!("10.{}.{}", 200 + which.len(), id % 250),
         };
         let (name, net) = (&island.name, &island.net);
         let steps = [
@@ -66,6 +68,37 @@ impl Island {
     }
 }
 
+/// A shell on the island that holds `count` connections, each of which has had one reply.
+struct Castaways(Child);
+
+impl Castaways {
+    fn gather(island: &Island, address: SocketAddr, count: usize) -> Self {
+        let (host, port) = (address.ip(), address.port());
+        let script = format!(
+            "for i in $(seq {count}); do exec {{fd}}<>/dev/tcp/{host}/{port}; \
+             printf 'PING\\r\\n' >&$fd; read -r reply <&$fd; done; echo gathered; sleep 600"
+        );
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &island.name, "bash", "-c", &script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let castaways = Self(child);
+        assert_eq!(line, "gathered\n");
+        castaways
+    }
+}
+
+impl Drop for Castaways {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Drop for Island {
     fn drop(&mut self) {
         ip(&format!("link del {}a", self.name));
@@ -83,7 +116,7 @@ fn a_host_that_vanishes_without_a_word_is_replaced() {
     if !is_root() {
         return skip("partition", "network namespaces need root");
     }
-    let Some(island) = Island::raise() else {
+    let Some(island) = Island::raise("") else {
         return skip("partition", "`ip netns` does not work here");
     };
     let bed = Bed::builder()
@@ -110,4 +143,44 @@ fn a_host_that_vanishes_without_a_word_is_replaced() {
         proxy.primary().filter(|address| *address != inside)
     });
     assert_eq!(now.ip(), island.host(1));
+}
+
+#[test]
+fn clients_that_vanish_without_a_word_are_let_go() {
+    if !is_long() {
+        return skip(
+            "vanished clients",
+            "takes 90 s of keepalive; `make soak` runs it",
+        );
+    }
+    if !is_root() {
+        return skip("vanished clients", "network namespaces need root");
+    }
+    let Some(island) = Island::raise("v") else {
+        return skip("vanished clients", "`ip netns` does not work here");
+    };
+    let bed = Bed::builder().replicas(0).sentinels(1).start();
+    let outside = format!("{}:0", island.host(1));
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--listen", &outside)
+        .start_ready();
+    let address = proxy
+        .listeners("clients")
+        .into_iter()
+        .find(|address| address.ip() == island.host(1));
+    proxy.connect().call(&["PING"]);
+    let before = proxy.descriptors();
+    let castaways = Castaways::gather(&island, address.unwrap(), 100);
+    assert!(
+        proxy.descriptors() >= before + 200,
+        "a client and a link each"
+    );
+    island.sink();
+    let sunk = Instant::now();
+    // The first probe after 60 s, then three 10 s apart (net.rs).
+    wait_until(Duration::from_secs(120), "all are let go", || {
+        proxy.descriptors() <= before + 2
+    });
+    eprintln!("100 vanished clients let go after {:?}", sunk.elapsed());
+    drop(castaways);
 }

@@ -161,10 +161,16 @@ impl Proxy {
     }
 
     fn listening(&self, listener: &str) -> Option<SocketAddr> {
+        self.listeners(listener).first().copied()
+    }
+
+    /// Every address of one kind, in the order of the flags.
+    pub(crate) fn listeners(&self, listener: &str) -> Vec<SocketAddr> {
         self.events("listening")
             .iter()
-            .find(|fields| fields["listener"] == listener)
-            .and_then(|fields| fields["address"].as_str()?.parse().ok())
+            .filter(|fields| fields["listener"] == listener)
+            .filter_map(|fields| fields["address"].as_str()?.parse().ok())
+            .collect()
     }
 
     /// Where clients connect.

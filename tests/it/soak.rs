@@ -24,7 +24,7 @@ pub(crate) fn soak(long: usize, short: usize) -> usize {
     if is_long() { long } else { short }
 }
 
-fn is_long() -> bool {
+pub(crate) fn is_long() -> bool {
     std::env::var("STEADFAST_SOAK").is_ok_and(|value| value == "1")
 }
 
