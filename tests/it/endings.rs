@@ -10,14 +10,6 @@ use crate::proxy::Proxy;
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn small() -> Bed {
-    Bed::builder()
-        .replicas(0)
-        .sentinels(1)
-        .down_after(60_000)
-        .start()
-}
-
 /// A proxy whose own login makes a dial wait for a frozen server.
 fn patient_dialler(bed: &Bed, hold: &str) -> Proxy {
     let password = bed.dir().join("password");
@@ -41,7 +33,7 @@ fn with_login() -> Bed {
 
 #[test]
 fn a_blocked_client_that_leaves_after_its_quit_pops_nothing() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     let mut client = proxy.connect();
     let mut bytes = command(&["BLPOP", "list", "0"]);
@@ -57,7 +49,7 @@ fn a_blocked_client_that_leaves_after_its_quit_pops_nothing() {
 
 #[test]
 fn a_large_frame_that_breaks_off_is_told_and_closed() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     let mut client = proxy.connect();
     assert_eq!(client.call(&["PING"]).text(), "PONG");
@@ -76,7 +68,7 @@ fn a_large_frame_that_breaks_off_is_told_and_closed() {
 
 #[test]
 fn half_a_large_command_is_not_held_longer_than_a_whole_one() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "1s")
         .start_ready();
@@ -121,7 +113,7 @@ fn a_dial_that_outlives_its_client_leaves_no_link() {
 
 #[test]
 fn clients_that_do_not_wait_for_their_reply_leave_no_descriptors() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     let before = proxy.descriptors();
     for _ in 0..200 {

@@ -11,17 +11,9 @@ use crate::value::Value;
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn lonely() -> Bed {
-    Bed::builder()
-        .replicas(0)
-        .sentinels(1)
-        .down_after(60_000)
-        .start()
-}
-
 #[test]
 fn after_the_hold_the_error_says_that_nothing_was_executed() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "2s")
         .start_ready();
@@ -42,7 +34,7 @@ fn after_the_hold_the_error_says_that_nothing_was_executed() {
 
 #[test]
 fn the_hold_belongs_to_the_outage_not_to_the_command() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "1s")
         .start_ready();
@@ -63,7 +55,7 @@ fn the_hold_belongs_to_the_outage_not_to_the_command() {
 
 #[test]
 fn a_hold_of_zero_fails_at_once() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "0s")
         .start_ready();
@@ -84,7 +76,7 @@ fn a_hold_of_zero_fails_at_once() {
 
 #[test]
 fn a_held_command_is_served_when_the_primary_is_back() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "20s")
         .start_ready();
@@ -101,7 +93,7 @@ fn a_held_command_is_served_when_the_primary_is_back() {
 
 #[test]
 fn a_held_command_whose_client_left_is_not_executed() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "20s")
         .start_ready();
@@ -181,7 +173,7 @@ fn a_reboot_that_loads_its_data_is_waited_for() {
 
 #[test]
 fn a_primary_that_comes_back_empty_is_reported() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "20s")
         .start_ready();
@@ -243,7 +235,7 @@ fn when_nobody_is_primary_nobody_is_served_and_nothing_spins() {
 
 #[test]
 fn the_first_command_after_an_outage_that_outlasted_the_hold_is_served() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "1s")
         .start_ready();
@@ -307,7 +299,7 @@ fn a_held_shutdown_never_reaches_the_next_primary() {
 
 #[test]
 fn dials_that_fail_are_told_by_the_time_the_command_waited() {
-    let bed = lonely();
+    let bed = Bed::lonely();
     let password = bed.dir().join("password");
     std::fs::write(&password, "wrong\n").unwrap();
     let proxy = Proxy::for_bed(&bed)

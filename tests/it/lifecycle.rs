@@ -11,17 +11,9 @@ use crate::value::Value;
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn small() -> Bed {
-    Bed::builder()
-        .replicas(0)
-        .sentinels(1)
-        .down_after(60_000)
-        .start()
-}
-
 #[test]
 fn sigterm_ends_it_with_zero() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed).start_ready();
     let mut client = proxy.connect();
     assert!(client.call(&["SET", "k", "v"]).is_ok());
@@ -33,7 +25,7 @@ fn sigterm_ends_it_with_zero() {
 
 #[test]
 fn sigterm_while_commands_are_held_ends_it_with_zero() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "60s")
         .start_ready();
@@ -77,7 +69,7 @@ fn nonsense_on_the_command_line_exits_64() {
 
 #[test]
 fn the_admin_endpoints_tell_the_state() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     let code = |path: &str| proxy.get(path).map(|(code, _)| code);
     assert_eq!(code("/livez"), Some(200));
@@ -112,7 +104,7 @@ fn without_any_sentinel_it_lives_and_says_that_it_is_not_ready() {
 
 #[test]
 fn several_workers_share_the_clients() {
-    let bed = small();
+    let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed).flag("--workers", "3").start_ready();
     let mut clients: Vec<_> = (0..30).map(|_| proxy.connect()).collect();
     for (index, client) in clients.iter_mut().enumerate() {

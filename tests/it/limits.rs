@@ -13,11 +13,7 @@ use crate::value::Value;
 const SOON: Duration = Duration::from_secs(10);
 
 fn small() -> (Bed, Proxy) {
-    let bed = Bed::builder()
-        .replicas(0)
-        .sentinels(1)
-        .down_after(60_000)
-        .start();
+    let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     (bed, proxy)
 }

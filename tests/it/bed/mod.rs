@@ -61,6 +61,16 @@ impl Bed {
         Self::builder().start()
     }
 
+    /// One server and one Sentinel that fails nothing over: for what a failover has no part in.
+    #[track_caller]
+    pub(crate) fn lonely() -> Self {
+        Self::builder()
+            .replicas(0)
+            .sentinels(1)
+            .down_after(60_000)
+            .start()
+    }
+
     #[track_caller]
     fn start(wish: Builder) -> Self {
         let mut permit = Some(Permit::take());
