@@ -20,7 +20,9 @@ use crate::net::HostPort;
 use crate::topology::{Gate, Handle, Publisher, Report, Topology, View};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than two attempts at a failover: Sentinels that split their votes try again only after
+/// twice the failover-timeout.
+pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// One server process, killed when dropped.
 pub(super) struct Server {
@@ -110,7 +112,7 @@ impl Bed {
         let config = format!(
             "sentinel monitor mymaster 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds mymaster {down_after_ms}\n\
-             sentinel failover-timeout mymaster 20000\n"
+             sentinel failover-timeout mymaster 5000\n"
         );
         let start = |_| Server::start(dir.path(), &config, true);
         let sentinels: Vec<_> = (0..3).map(start).collect();

@@ -38,7 +38,7 @@ const TRIES: usize = 3;
 /// How long a bed may take to be whole.
 const WHOLE_LIMIT: Duration = Duration::from_secs(15);
 /// How long a failover may take.
-pub(crate) const FAILOVER_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const FAILOVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// One running deployment.
 pub(crate) struct Bed {
