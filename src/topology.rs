@@ -12,6 +12,7 @@
 //!
 //! ```text
 //!   open(G) --shut--> shut(G) --open--> open(G)            the primary was only silent for a while
+//!   open(G) --quiesce--> quiescing(G) --open--> open(G)    a planned failover that was given up
 //!   open(G) --switch--> shut(G), superseded --confirmed--> open(G+1)
 //! ```
 
@@ -48,6 +49,9 @@ pub const PAUSE_MAX: Duration = Duration::from_millis(500);
 pub enum Gate {
     /// Yes.
     Open,
+    /// A failover of ours has begun and the old primary still answers: nothing but reads is sent,
+    /// what is in flight gets its replies, and replication catches up.
+    Quiescing,
     /// No verified primary: commands are held.
     Shut,
 }
@@ -73,7 +77,7 @@ pub struct Topology {
     pub primary: Option<Primary>,
     /// May commands be sent to it.
     pub gate: Gate,
-    /// When the gate took its present state; a hold is counted from here while it is shut.
+    /// When the gate was last opened, or stopped being open: a hold is counted from here.
     pub gate_since: Instant,
     /// How long an outage holds commands before they fail.
     pub hold_timeout: Duration,

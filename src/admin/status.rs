@@ -57,6 +57,7 @@ impl<'a> Report<'a> {
             generation: topology.generation,
             gate: match topology.gate {
                 Gate::Open => "open",
+                Gate::Quiescing => "quiescing",
                 Gate::Shut => "shut",
             },
             gate_since_s: seconds(topology.gate_since),

@@ -85,8 +85,17 @@ impl Publisher {
         if now.gate == Gate::Shut {
             return;
         }
-        self.publish(&now, Gate::Shut, Instant::now());
+        self.publish(&now, Gate::Shut, since_not_open(&now, Instant::now()));
         self.wait_confirmed().await;
+    }
+
+    /// Has the workers send nothing but reads to the primary of the current generation, which is
+    /// about to be replaced in good order. Replies are still delivered while the lease is renewed.
+    pub fn quiesce(&self) {
+        let now = self.load();
+        if now.gate == Gate::Open {
+            self.publish(&now, Gate::Quiescing, Instant::now());
+        }
     }
 
     /// Opens the gate of the current generation again: same node, same links.
@@ -109,13 +118,7 @@ impl Publisher {
         let started = Instant::now();
         let old = self.load();
         old.superseded.cancel();
-        // The gate may have been shut long before: the outage, and so the hold, began then.
-        let since = if old.gate == Gate::Shut {
-            old.gate_since
-        } else {
-            started
-        };
-        self.publish(&old, Gate::Shut, since);
+        self.publish(&old, Gate::Shut, since_not_open(&old, started));
         self.wait_confirmed().await;
         let lease = Arc::new(Lease::new(self.base));
         lease.extend(lease_until);
@@ -149,7 +152,7 @@ impl Publisher {
     /// nothing it remembers may be trusted before it has looked again.
     pub fn lease_expired(&self) -> bool {
         let now = self.load();
-        now.gate == Gate::Open && !now.lease_valid(Instant::now())
+        now.gate != Gate::Shut && !now.lease_valid(Instant::now())
     }
 
     /// Changes the hold time (it follows Sentinel's down-after with `--hold-timeout auto`).
@@ -202,6 +205,14 @@ impl Publisher {
                 return;
             }
         }
+    }
+}
+
+/// The outage, and so the hold, began when the gate stopped being open, which may be long before.
+fn since_not_open(from: &Topology, now: Instant) -> Instant {
+    match from.gate {
+        Gate::Open => now,
+        Gate::Quiescing | Gate::Shut => from.gate_since,
     }
 }
 
