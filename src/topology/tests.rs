@@ -20,6 +20,7 @@ fn primary(generation: u64) -> Primary {
         ),
         epoch: generation,
         role_verified: true,
+        knows_capa: false,
     }
 }
 
