@@ -10,6 +10,7 @@
 pub mod args;
 #[doc(hidden)]
 pub mod check;
+pub mod class;
 pub mod commands;
 pub mod errors;
 mod framing;
@@ -21,8 +22,10 @@ pub mod request;
 #[cfg(test)]
 mod tests;
 mod word;
+mod xread;
 
 pub use args::Args;
+pub use class::{Class, class};
 pub use commands::{Channels, Special, special};
 pub use errors::{ProtocolError, ReplyError};
 pub use peek::{Peek, first_word};

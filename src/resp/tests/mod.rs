@@ -3,6 +3,8 @@
 //! The scanners are compared with themselves over every division into chunks (`check`), with a
 //! parser written the obvious way (`naive`), and with the `redis-protocol` crate.
 
+mod class;
+mod class_live;
 mod corpus;
 mod hostile;
 mod inline;
@@ -10,6 +12,7 @@ mod naive;
 mod overlay;
 mod reply;
 mod request;
+mod server;
 mod values;
 
 use proptest::prelude::*;
