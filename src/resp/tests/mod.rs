@@ -10,6 +10,8 @@ mod hostile;
 mod inline;
 mod naive;
 mod overlay;
+mod rejection;
+mod rejection_live;
 mod reply;
 mod request;
 mod server;

@@ -66,6 +66,26 @@ impl Server {
     pub(super) fn ask(&self, words: &[&str]) -> Vec<u8> {
         self.connect().ask(words)
     }
+
+    /// Makes it a replica of nobody there.
+    pub(super) fn demote(&self) {
+        assert_eq!(self.ask(&["REPLICAOF", "127.0.0.1", "1"]), b"+OK\r\n");
+    }
+
+    /// Waits until as many clients as this wait in a blocking call.
+    pub(super) fn wait_for_blocked(&self, count: usize) {
+        let mut client = self.connect();
+        let expected = format!("blocked_clients:{count}\r\n");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let info = client.ask(&["INFO", "clients"]);
+            if String::from_utf8_lossy(&info).contains(&expected) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not {count} blocked clients");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Server {
