@@ -8,6 +8,7 @@
 //! allocate nothing: what a peer sends decides only how far a cursor moves.
 
 pub mod args;
+pub mod blocking;
 #[doc(hidden)]
 pub mod check;
 pub mod class;
@@ -26,6 +27,7 @@ mod word;
 mod xread;
 
 pub use args::Args;
+pub use blocking::Timeout;
 pub use class::{Class, class};
 pub use commands::{Channels, Special, special};
 pub use errors::{ProtocolError, ReplyError};

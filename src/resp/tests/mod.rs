@@ -3,6 +3,7 @@
 //! The scanners are compared with themselves over every division into chunks (`check`), with a
 //! parser written the obvious way (`naive`), and with the `redis-protocol` crate.
 
+mod blocking;
 mod class;
 mod class_live;
 mod corpus;
