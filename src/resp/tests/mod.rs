@@ -7,6 +7,7 @@ mod blocking;
 mod class;
 mod class_live;
 mod corpus;
+mod element;
 mod hostile;
 mod inline;
 mod naive;
