@@ -8,6 +8,7 @@ mod class;
 mod class_live;
 mod corpus;
 mod element;
+mod hello_id;
 mod hostile;
 mod inline;
 mod naive;
