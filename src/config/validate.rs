@@ -35,6 +35,7 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,
         poll_interval: cli.sentinel.poll_interval,
         sentinel_discovery: cli.sentinel.sentinel_discovery == Toggle::On,
+        switch_on: cli.sentinel.switch_on,
         on_sentinel_loss: cli.sentinel.on_sentinel_loss,
         workers: cli
             .process

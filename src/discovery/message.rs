@@ -15,7 +15,7 @@ use crate::net::HostPort;
 const HOST_LEN_MAX: usize = 253;
 /// Longest run id kept; Sentinels use 40.
 const RUN_ID_LEN_MAX: usize = 64;
-/// Peers read from one list.
+/// Peers, or replicas, read from one list.
 const PEERS_MAX: usize = 64;
 
 /// Why an answer is not usable. Kept for `/status`.
@@ -59,8 +59,19 @@ pub struct MasterFields {
     pub down_after: Duration,
     /// Peers the Sentinel knows.
     pub other_sentinels: u64,
-    /// A failover is under way and its outcome open, or a quorum believes the primary down.
-    pub in_trouble: bool,
+    /// What the Sentinel thinks is happening to the primary it names.
+    pub trouble: Trouble,
+}
+
+/// Trouble with a primary, as the flags of `SENTINEL MASTER` show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// None that a quorum knows of.
+    None,
+    /// A quorum believes it down.
+    Down,
+    /// A failover is under way and its outcome open.
+    Failover,
 }
 
 /// Reads the reply to `SENTINEL MASTER`.
@@ -73,18 +84,18 @@ pub fn master_fields(reply: &Reply) -> Result<MasterFields, BadAnswer> {
     let state = field(reply, "failover-state").unwrap_or_default();
     // From here on the Sentinel names the new primary, although the flags still tell of the old.
     let decided = state.starts_with("reconf") || state.starts_with("update");
-    let trouble = |flag: &str| {
-        matches!(
-            flag,
-            "failover_in_progress" | "force_failover" | "coordinated_failover" | "o_down"
-        )
+    let trouble = |flag: &str| match flag {
+        "failover_in_progress" | "force_failover" | "coordinated_failover" => Trouble::Failover,
+        "o_down" => Trouble::Down,
+        _ => Trouble::None,
     };
+    let worst = flags.split(',').map(trouble).max();
     Ok(MasterFields {
         epoch: number("config-epoch").ok_or(BadAnswer::Shape)?,
         quorum: number("quorum").unwrap_or(1),
         down_after: Duration::from_millis(number("down-after-milliseconds").unwrap_or(0)),
         other_sentinels: number("num-other-sentinels").unwrap_or(0),
-        in_trouble: !decided && flags.split(',').any(trouble),
+        trouble: worst.filter(|_| !decided).unwrap_or(Trouble::None),
     })
 }
 
@@ -151,6 +162,18 @@ pub fn peers(reply: &Reply, asked_on_loopback: bool) -> Vec<Peer> {
         })
     };
     entries.iter().filter_map(peer).take(PEERS_MAX).collect()
+}
+
+/// Reads the reply to `SENTINEL REPLICAS`; entries that make no sense are left out.
+pub fn replicas(reply: &Reply, asked_on_loopback: bool) -> Vec<HostPort> {
+    let Reply::Array(entries) = reply else {
+        return Vec::new();
+    };
+    let replica = |entry: &Reply| {
+        let (host, port) = (field(entry, "ip")?, field(entry, "port")?);
+        host_port(host, port, asked_on_loopback).ok()
+    };
+    entries.iter().filter_map(replica).take(PEERS_MAX).collect()
 }
 
 /// Reads the reply to `SENTINEL MYID`.
@@ -325,7 +348,7 @@ mod tests {
         assert_eq!(address, HostPort::new("10.0.0.2", 6379));
         assert_eq!((fields.epoch, fields.quorum), (3, 2));
         assert_eq!(fields.down_after, Duration::from_secs(1));
-        assert!(!fields.in_trouble);
+        assert_eq!(fields.trouble, Trouble::None);
         let torn = consistent(
             &master("2", "master"),
             &middle,
@@ -337,19 +360,20 @@ mod tests {
 
     #[test]
     fn sees_a_failover_in_the_flags() {
-        for flags in [
-            "master,o_down",
-            "master,failover_in_progress,force_failover",
-            "master,coordinated_failover",
+        for (flags, trouble) in [
+            ("master,o_down", Trouble::Down),
+            ("master,o_down,failover_in_progress", Trouble::Failover),
+            (
+                "master,failover_in_progress,force_failover",
+                Trouble::Failover,
+            ),
+            ("master,coordinated_failover", Trouble::Failover),
+            // One Sentinel's opinion is no failover.
+            ("master,s_down", Trouble::None),
         ] {
-            assert!(
-                master_fields(&master("0", flags))
-                    .expect("fields")
-                    .in_trouble
-            );
+            let fields = master_fields(&master("0", flags)).expect("fields");
+            assert_eq!(fields.trouble, trouble, "{flags}");
         }
-        let sdown = master_fields(&master("0", "master,s_down")).expect("fields");
-        assert!(!sdown.in_trouble, "one Sentinel's opinion is no failover");
     }
 
     #[test]
@@ -388,6 +412,10 @@ mod tests {
         let found = peers(&Reply::Array(vec![good, bad, Reply::Null]), false);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].run_id, "abc");
+        let replica = |ip| list(&["name", "r", "ip", ip, "port", "6379", "flags", "slave"]);
+        let entries = vec![replica("10.0.0.4"), replica(""), Reply::Null];
+        let found = replicas(&Reply::Array(entries), false);
+        assert_eq!(found, [HostPort::new("10.0.0.4", 6379)]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::discovery::connection::{Connection, Reply};
 
-use crate::config::{Config, HoldTimeout, OnSentinelLoss};
+use crate::config::{Config, HoldTimeout, OnSentinelLoss, SwitchOn};
 use crate::discovery::{Status, StatusHandle, message, run};
 use crate::net::HostPort;
 use crate::topology::{Gate, Handle, Publisher, Report, Topology, View};
@@ -202,6 +202,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,
         sentinel_discovery: true,
+        switch_on: SwitchOn::Named,
         on_sentinel_loss: OnSentinelLoss::Serve,
         workers: 1,
         max_clients: 10,
