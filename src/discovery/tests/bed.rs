@@ -24,6 +24,15 @@ pub(super) const LIMIT: Duration = Duration::from_secs(1);
 /// twice the failover-timeout.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The server: `STEADFAST_TEST_SERVER` is `redis`, `valkey` or the path of a binary.
+fn program() -> String {
+    match std::env::var("STEADFAST_TEST_SERVER").as_deref() {
+        Ok("valkey") => "valkey-server".to_owned(),
+        Ok(path) if path.contains('/') => path.to_owned(),
+        _ => "redis-server".to_owned(),
+    }
+}
+
 /// One server process, killed when dropped.
 pub(super) struct Server {
     pub(super) address: HostPort,
@@ -35,7 +44,7 @@ impl Server {
     /// Starts again what was killed, at the same address.
     pub(super) fn restart(&mut self) {
         let _ = self.process.wait();
-        self.process = self.command.spawn().expect("redis-server runs");
+        self.process = self.command.spawn().expect("the server runs");
     }
 
     pub(super) fn start(dir: &Path, config: &str, sentinel: bool) -> Self {
@@ -47,7 +56,7 @@ impl Server {
         let dir = dir.display();
         let text = format!("port {port}\nbind 127.0.0.1\ndir {dir}\nsave \"\"\n{config}");
         std::fs::write(&file, text).expect("configuration written");
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command
             .arg(&file)
             .stdout(Stdio::null())
@@ -57,7 +66,7 @@ impl Server {
         }
         Self {
             address: HostPort::new("127.0.0.1", port),
-            process: command.spawn().expect("redis-server runs"),
+            process: command.spawn().expect("the server runs"),
             command,
         }
     }
