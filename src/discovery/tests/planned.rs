@@ -210,14 +210,24 @@ async fn what_the_promoted_replica_lacks_is_counted() {
 async fn a_coordinated_failover_is_a_planned_one() {
     let bed = Bed::start(1_000).await;
     let (running, old) = attentive(&bed, |config| config).await;
+    set_failover_timeout(&bed, "2000").await;
     let writer = Writer::start(running.handle.clone()).await;
     let gate = GateRecord::start(running.handle.clone());
+    let mut events = Events::subscribe(&bed).await;
     let named = bed.first_naming_of_another(&old);
     let command = ["SENTINEL", "FAILOVER", "mymaster", "COORDINATED"];
-    if bed.sentinels[1].ask(&command).await.is_none() {
-        eprintln!("skipped: this server knows no coordinated failover");
-        named.abort();
-        return;
+    // Its election may come to nothing: the peers sometimes refuse to vote about a living primary.
+    loop {
+        if bed.sentinels[1].ask(&command).await.is_none() {
+            eprintln!("skipped: this server knows no coordinated failover");
+            named.abort();
+            return;
+        }
+        let ends = ["+switch-master", "-failover-abort"];
+        if events.next_of(&ends).await.1 == ends[0] {
+            break;
+        }
+        running.open_at(1).await;
     }
     let (new, _) = running.open_at(2).await;
     let opened = since(gate.first((2, Gate::Open)), named.await.expect("named"));
@@ -225,12 +235,11 @@ async fn a_coordinated_failover_is_a_planned_one() {
     until("writes go on", async || writer.count() > before + 10).await;
     let states = gate.states();
     eprintln!("coordinated: open after {opened:?}, {states:?}");
-    assert_eq!(states[1], (1, Gate::Quiescing));
+    let end = [(1, Gate::Quiescing), (1, Gate::Shut), (2, Gate::Open)];
+    assert!(states.ends_with(&end), "{states:?}");
     assert!(opened < Duration::from_millis(200), "{opened:?}");
     assert_eq!(writer.missing_at(&new).await, [0; 0]);
-    let planned = Failovers {
-        planned: 1,
-        ..Failovers::default()
-    };
-    counted(&running, planned).await;
+    let counts = failovers(&running);
+    assert_eq!((counts.planned, counts.could_not_quiesce), (1, 0));
+    assert_eq!(counts.lost_bytes, 0);
 }

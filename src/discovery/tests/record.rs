@@ -87,16 +87,24 @@ impl Events {
 
     /// When the next event came whose channel begins with `prefix`.
     pub(super) async fn next(&mut self, prefix: &str) -> Instant {
+        self.next_of(&[prefix]).await.0
+    }
+
+    /// The same for several prefixes, and which of them it was.
+    pub(super) async fn next_of<'a>(&mut self, prefixes: &[&'a str]) -> (Instant, &'a str) {
         let found = async {
             loop {
                 let (at, channel) = self.heard.recv().await.expect("Sentinels run");
-                if channel.starts_with(prefix) {
-                    return at;
+                let mut fitting = prefixes
+                    .iter()
+                    .filter(|prefix| channel.starts_with(**prefix));
+                if let Some(prefix) = fitting.next() {
+                    return (at, *prefix);
                 }
             }
         };
         let found = tokio::time::timeout(PATIENCE, found).await;
-        found.unwrap_or_else(|_| panic!("no {prefix} in time"))
+        found.unwrap_or_else(|_| panic!("none of {prefixes:?} in time"))
     }
 }
 
