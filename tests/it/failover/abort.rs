@@ -1,0 +1,1 @@
+//! Failovers that begin and come to nothing.

@@ -1,0 +1,20 @@
+//! Goal: a failover happens out of the application's view: no connection is closed, nothing is
+//! executed twice, nothing that a planned failover could keep is lost, and what cannot be known is
+//! said.
+//!
+//! Method: a load as applications make it (`load`: numbered writes, jobs, a broadcast), real
+//! failovers under it (`scenario`), and the books of both sides compared (`outcome`). The rounds
+//! and their verdicts are in `rounds`, `many` and `abort`.
+
+mod abort;
+mod actor;
+mod audience;
+mod entrance;
+mod jobs;
+mod load;
+mod many;
+mod outcome;
+mod pusher;
+mod report;
+mod rounds;
+mod scenario;
