@@ -329,8 +329,16 @@ fn server_binary() -> PathBuf {
     match server_name().as_str() {
         "valkey" => "valkey-server".into(),
         "redis" => "redis-server".into(),
-        path => path.into(),
+        // Nodes run in directories of their own.
+        path => std::path::absolute(path).unwrap(),
     }
+}
+
+/// Valkey 9.1 as `tests/setup.sh newer` brings it; none where it did not.
+pub(crate) fn valkey_9() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let binary = root.join("target/tools/bin/valkey-server-9.1");
+    binary.exists().then_some(binary)
 }
 
 /// The server that `STEADFAST_TEST_SERVER` asks for.

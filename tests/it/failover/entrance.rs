@@ -28,11 +28,6 @@ impl Entrance {
         self
     }
 
-    /// How many proxies there are.
-    pub(super) fn width(&self) -> usize {
-        self.addresses.len()
-    }
-
     /// A connection for client number `index`, logged in.
     pub(super) fn open(&self, index: usize) -> io::Result<Client> {
         let mut client = Client::try_connect(self.addresses[index % self.addresses.len()])?;

@@ -4,13 +4,14 @@
 //!
 //! Method: a load as applications make it (`load`: numbered writes, jobs, a broadcast), real
 //! failovers under it (`scenario`), and the books of both sides compared (`outcome`). The rounds
-//! and their verdicts are in `rounds`, `many` and `abort`.
+//! and their verdicts are in `rounds`, `many`, `abort` and `lag`.
 
 mod abort;
 mod actor;
 mod audience;
 mod entrance;
 mod jobs;
+mod lag;
 mod load;
 mod many;
 mod outcome;

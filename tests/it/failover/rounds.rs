@@ -9,7 +9,7 @@ use super::load::{Load, Size};
 use super::outcome::Outcome;
 use super::report::rounds;
 use super::scenario::Fault;
-use crate::bed::{Bed, Builder};
+use crate::bed::{Bed, Builder, valkey_9};
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 use crate::soak::is_long;
@@ -22,7 +22,7 @@ const PROMOTED_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_ACK: Duration = Duration::from_millis(200);
 /// What a machine of two cores that runs the bed, the load and an unoptimised proxy adds to any
 /// time measured; a soak, which has the machine for itself, allows none of it.
-const NOISE: Duration = Duration::from_millis(300);
+pub(super) const NOISE: Duration = Duration::from_millis(300);
 /// A call of 2 s that comes back empty may take this long.
 const LONGEST_NIL: Duration = Duration::from_millis(2500);
 /// The random naps of frozen primaries.
@@ -234,4 +234,32 @@ fn a_crash_closes_nobody_who_has_logged_in() {
 #[ignore = "until sessions outlive a switch"]
 fn a_frozen_primary_closes_nobody_and_its_waking_spoils_nothing() {
     Kind::plain(Fault::Freeze).run();
+}
+
+#[test]
+#[ignore = "until sessions outlive a switch"]
+fn a_coordinated_failover_costs_no_more() {
+    let Some(binary) = valkey_9() else {
+        return eprintln!("skipped: coordinated failovers need Valkey 9 (tests/setup.sh newer)");
+    };
+    let kind = Kind {
+        bed: Bed::builder().alone().binary(&binary),
+        ..Kind::plain(Fault::Coordinated)
+    };
+    kind.run();
+}
+
+#[test]
+#[ignore = "until sessions outlive a switch"]
+fn a_primary_that_wants_replicas_is_waited_for() {
+    let kind = Kind {
+        name: "planned, min-replicas",
+        bed: Bed::builder()
+            .alone()
+            .server_line("min-replicas-to-write 1"),
+        // It refuses writes until its first replica has turned to it.
+        pause: 2 * PLANNED_PAUSE,
+        ..Kind::plain(Fault::Planned)
+    };
+    kind.run();
 }
