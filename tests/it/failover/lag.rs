@@ -4,7 +4,7 @@
 //! The candidate loses its link just before: its password is spoilt and its connection killed, so
 //! that it cannot come back, and nothing that is written from then on reaches it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::entrance::Entrance;
 use super::load::{Load, Size};
@@ -12,7 +12,6 @@ use super::outcome::{Moments, Outcome};
 use super::report::rounds;
 use crate::bed::{Bed, eventually, wait_until};
 use crate::proxy::Proxy;
-use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -37,13 +36,13 @@ fn what_a_lagging_replica_never_received_is_lost_and_said_to_be() {
         });
         let cut = Instant::now();
         load.settle(cut);
-        let fault = Instant::now();
         bed.begin_failover(0);
         let named = recorder.first_named(old.addr(), 0);
         let new = bed.server_at(named.address);
         load.settle(named.at);
+        // What is acknowledged from here on is the new primary's.
         let moments = Moments {
-            fault,
+            fault: named.at,
             named: Some(named.at),
         };
         let outcome = Outcome::of(&load.stop(new), new, moments);

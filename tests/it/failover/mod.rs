@@ -4,7 +4,8 @@
 //!
 //! Method: a load as applications make it (`load`: numbered writes, jobs, a broadcast), real
 //! failovers under it (`scenario`), and the books of both sides compared (`outcome`). The rounds
-//! and their verdicts are in `rounds`, `many`, `abort` and `lag`.
+//! and their verdicts are in `rounds`, `many`, `abort` and `lag`. `matrix` looks at one session's
+//! state at a time.
 
 mod abort;
 mod actor;
@@ -14,8 +15,10 @@ mod jobs;
 mod lag;
 mod load;
 mod many;
+mod matrix;
 mod outcome;
 mod pusher;
 mod report;
 mod rounds;
 mod scenario;
+mod storm;

@@ -11,6 +11,9 @@ use crate::rng::Rng;
 const QUIET: Duration = Duration::from_secs(2);
 /// How long a frozen primary sleeps, in milliseconds.
 const SLEEP_MS: (usize, usize) = (500, 6000);
+/// How long the old primary's writes are paused: it wakes before the round is over.
+const PAUSE_MS: &str = "4000";
+const PAUSED: Duration = Duration::from_millis(4200);
 
 /// What a fault does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,9 @@ pub(super) enum Fault {
     Crash,
     /// SIGSTOP, and SIGCONT after a while.
     Freeze,
+    /// `CLIENT PAUSE WRITE` on the primary, for longer than the failover that follows, as some
+    /// charts do before they stop a pod.
+    Paused,
 }
 
 impl Fault {
@@ -33,6 +39,7 @@ impl Fault {
             Self::Coordinated => "coordinated",
             Self::Crash => "crash",
             Self::Freeze => "freeze",
+            Self::Paused => "paused",
         }
     }
 
@@ -55,6 +62,10 @@ impl Fault {
             Self::Coordinated => bed.begin_coordinated_failover(0),
             Self::Crash => old.kill(),
             Self::Freeze => old.freeze(),
+            Self::Paused => {
+                old.command(&["CLIENT", "PAUSE", PAUSE_MS, "WRITE"]);
+                bed.begin_failover(0);
+            }
         }
         if matches!(self, Self::Crash | Self::Freeze) {
             moments.fault = Instant::now();
@@ -72,6 +83,11 @@ impl Fault {
             bed.server_at(named.address)
         };
         load.settle(moments.named.unwrap_or_else(Instant::now));
+        if self == Self::Paused {
+            let woken = moments.fault + PAUSED;
+            std::thread::sleep(woken.saturating_duration_since(Instant::now()));
+            load.settle(Instant::now());
+        }
         (new, moments)
     }
 }
