@@ -10,22 +10,27 @@
 pub mod args;
 #[doc(hidden)]
 pub mod check;
+pub mod class;
 pub mod commands;
 pub mod errors;
 mod framing;
 pub mod inline;
 pub mod peek;
+pub mod rejection;
 pub mod replies;
 pub mod reply;
 pub mod request;
 #[cfg(test)]
 mod tests;
 mod word;
+mod xread;
 
 pub use args::Args;
+pub use class::{Class, class};
 pub use commands::{Channels, Special, special};
 pub use errors::{ProtocolError, ReplyError};
 pub use peek::{Peek, first_word};
+pub use rejection::{Rejection, rejection};
 pub use reply::ReplyScanner;
 pub use request::{RequestScanner, Scanned};
 pub use word::NAME_LEN_MAX;
