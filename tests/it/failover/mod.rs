@@ -10,6 +10,7 @@
 mod abort;
 mod actor;
 mod audience;
+mod counter;
 mod entrance;
 mod jobs;
 mod lag;

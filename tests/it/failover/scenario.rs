@@ -8,9 +8,9 @@ use crate::bed::{Bed, FAILOVER_LIMIT, Node, Recorder, eventually};
 use crate::rng::Rng;
 
 /// A primary that wakes must have been left alone for this long before it is believed to stay.
-const QUIET: Duration = Duration::from_secs(2);
+pub(super) const QUIET: Duration = Duration::from_secs(2);
 /// How long a frozen primary sleeps, in milliseconds.
-const SLEEP_MS: (usize, usize) = (500, 6000);
+pub(super) const SLEEP_MS: (usize, usize) = (500, 6000);
 /// How long the old primary's writes are paused: it wakes before the round is over.
 const PAUSE_MS: &str = "4000";
 const PAUSED: Duration = Duration::from_millis(4200);
