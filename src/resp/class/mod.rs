@@ -4,17 +4,23 @@
 //! and on the session. The tables hold names; the few commands whose class depends on an argument
 //! are decided here. Arities are not checked: what a server refuses has no effect.
 
+mod index;
 mod subcommands;
 mod table;
 
 use super::args::Args;
 use super::xread::Xread;
 
+use index::Index;
+
 pub(super) use subcommands::SUBCOMMANDS;
 pub(super) use table::TABLE;
 
 /// Longest name looked up, a subcommand's with its command's and a space.
 const LOOKED_UP_LEN_MAX: usize = 32;
+
+static COMMAND_INDEX: Index<1024> = Index::of(TABLE);
+static SUBCOMMAND_INDEX: Index<512> = Index::of(SUBCOMMANDS);
 
 /// What a command does, as far as recovery is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,8 +76,9 @@ pub fn class(frame: &[u8]) -> Class {
         return Class::Unknown;
     };
     let mut key = Key::new();
-    let entry = key.add(name).then(|| key.find_in(TABLE)).flatten();
-    match entry {
+    let fits = key.add(name);
+    let entry = fits.then(|| COMMAND_INDEX.find(TABLE, key.name()));
+    match entry.flatten() {
         Some(Entry::Is(class)) => class,
         Some(Entry::Family { bare }) => match args.next() {
             Some(subcommand) => of_subcommand(key, subcommand),
@@ -86,8 +93,8 @@ pub fn class(frame: &[u8]) -> Class {
 
 fn of_subcommand(mut key: Key, subcommand: &[u8]) -> Class {
     let whole = key.add(b" ") && key.add(subcommand);
-    let class = whole.then(|| key.find_in(SUBCOMMANDS)).flatten();
-    class.unwrap_or(Class::Unknown)
+    let class = whole.then(|| SUBCOMMAND_INDEX.find(SUBCOMMANDS, key.name()));
+    class.flatten().unwrap_or(Class::Unknown)
 }
 
 /// A first call depends on no earlier one. Other spellings of zero are not recognised, nor used.
@@ -166,10 +173,7 @@ impl Key {
         true
     }
 
-    /// What `table`, sorted by name, has for this name.
-    fn find_in<T: Copy>(&self, table: &[(&str, T)]) -> Option<T> {
-        let name = self.bytes.get(..self.len)?;
-        let at = table.binary_search_by(|(listed, _)| listed.as_bytes().cmp(name));
-        table.get(at.ok()?).map(|(_, found)| *found)
+    fn name(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
     }
 }
