@@ -80,11 +80,11 @@ impl Load {
         let channel = format!("{tag}:news");
         let queue = || queue(tag);
         let listener = |index: usize| {
-            let protocol = if index % 2 == 0 { "2" } else { "3" };
+            let protocol = if index.is_multiple_of(2) { "2" } else { "3" };
             audience::listen(entrance.clone(), index, channel.clone(), protocol)
         };
         let popper = |index: usize| {
-            let timeout = if index % 2 == 0 { "0" } else { "2" };
+            let timeout = if index.is_multiple_of(2) { "0" } else { "2" };
             jobs::pop(entrance.clone(), index, queue(), timeout)
         };
         let listeners: Vec<_> = (0..size.listeners).map(listener).collect();

@@ -20,10 +20,7 @@ fn a_crowd_stays_and_is_served_again_within_seconds() {
     let proxy = Proxy::ready(&bed);
     let share = |_| -> Vec<Client> { (0..crowd / THREADS).map(|_| proxy.connect()).collect() };
     let mut shares: Vec<_> = (0..THREADS).map(share).collect();
-    shares
-        .iter_mut()
-        .flatten()
-        .for_each(|client| served(client));
+    shares.iter_mut().flatten().for_each(served);
     let new = bed.failover();
     proxy.wait_primary(FAILOVER_LIMIT, new.addr());
     let switched = Instant::now();

@@ -3,6 +3,7 @@
 //! on the connection it had. Both protocols, and both ways to lose a link: a failover, and
 //! `CLIENT KILL` on a primary that stays.
 
+mod answers;
 mod blocking;
 mod calls;
 mod held;
