@@ -1,8 +1,8 @@
 //! A deployment of real servers: one primary, its replicas, their Sentinels.
 //!
 //! Everything listens on loopback, lives in a directory of its own and dies with its [`Bed`].
-//! `STEADFAST_TEST_SERVER` chooses the server: `redis`, `valkey`, or the path of a binary.
 
+mod binary;
 mod config;
 mod node;
 mod ports;
@@ -16,17 +16,18 @@ pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
 pub(crate) use wait::{eventually, holds_for, wait_until};
 
-use std::env;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use binary::server_binary;
+pub(crate) use binary::{server_name, valkey_9};
 pub(crate) use config::Builder;
 use node::Kind;
 use ports::Permit;
@@ -323,25 +324,4 @@ impl Drop for Bed {
             }
         }
     }
-}
-
-fn server_binary() -> PathBuf {
-    match server_name().as_str() {
-        "valkey" => "valkey-server".into(),
-        "redis" => "redis-server".into(),
-        // Nodes run in directories of their own.
-        path => std::path::absolute(path).unwrap(),
-    }
-}
-
-/// Valkey 9.1 as `tests/setup.sh newer` brings it; none where it did not.
-pub(crate) fn valkey_9() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let binary = root.join("target/tools/bin/valkey-server-9.1");
-    binary.exists().then_some(binary)
-}
-
-/// The server that `STEADFAST_TEST_SERVER` asks for.
-pub(crate) fn server_name() -> String {
-    env::var("STEADFAST_TEST_SERVER").unwrap_or_else(|_| "redis".into())
 }

@@ -11,7 +11,7 @@ use super::entrance::Entrance;
 use super::load::{Load, Size};
 use super::outcome::{Moments, Outcome, ms};
 use super::report::rounds;
-use super::rounds::{NOISE, always, planned, unless};
+use super::verdict::{always, noise, planned, unless};
 use crate::bed::{Bed, FAILOVER_LIMIT, Recorder, eventually};
 use crate::proxy::Proxy;
 
@@ -80,7 +80,7 @@ fn aborted(channel: &str, begin: impl Fn(&Bed, &Recorder)) -> serde_json::Value 
     let mut faults = always(&outcome);
     faults.extend(planned(&outcome, PAUSE));
     faults.extend(unless(
-        late <= RESUME + NOISE,
+        late <= RESUME + noise(),
         format!("resumed {late:?} late"),
     ));
     let stayed = proxy.primary() == Some(old.addr()) && proxy.generation() == 1;

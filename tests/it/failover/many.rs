@@ -7,7 +7,7 @@ use super::entrance::Entrance;
 use super::load::{Load, Size};
 use super::outcome::{Moments, Outcome, ms};
 use super::report::rounds;
-use super::rounds::{PLANNED_PAUSE, always, planned};
+use super::verdict::{PLANNED_PAUSE, always, planned};
 use crate::bed::Bed;
 use crate::proxy::Proxy;
 

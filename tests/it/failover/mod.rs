@@ -3,9 +3,9 @@
 //! said.
 //!
 //! Method: a load as applications make it (`load`: numbered writes, jobs, a broadcast), real
-//! failovers under it (`scenario`), and the books of both sides compared (`outcome`). The rounds
-//! and their verdicts are in `rounds`, `many`, `abort` and `lag`. `matrix` looks at one session's
-//! state at a time.
+//! failovers under it (`scenario`), and the books of both sides compared (`outcome`) and judged
+//! (`verdict`). The rounds are in `rounds`, `many`, `abort` and `lag`. `matrix` looks at one
+//! session's state at a time, `counter` at one number through every kind of fault.
 
 mod abort;
 mod actor;
@@ -23,3 +23,4 @@ mod report;
 mod rounds;
 mod scenario;
 mod storm;
+mod verdict;
