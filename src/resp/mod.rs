@@ -19,6 +19,7 @@ mod framing;
 pub mod hello_id;
 pub mod inline;
 pub mod peek;
+pub mod questions;
 pub mod rejection;
 pub mod replies;
 pub mod reply;
