@@ -3,8 +3,8 @@
 //! that the order is determined.
 
 use super::plan::{Plan, Step, Who};
-use super::rng::Rng;
 use super::side::SUBJECT;
+use crate::rng::Rng;
 
 /// A stream under construction.
 struct Duet {
