@@ -92,7 +92,7 @@ impl Session {
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
             (Permit::Refuse, Special::Exec) if intake.in_multi => {
-                intake.give_up_transaction();
+                self.give_up_transaction(intake);
                 self.answers_hopeless(intake, &permit, command);
             }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
@@ -223,7 +223,7 @@ impl Session {
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
         if intake.in_multi {
-            intake.give_up_transaction();
+            self.give_up_transaction(intake);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::entrance::Entrance;
 use super::load::{Load, Size};
 use super::outcome::{Moments, Outcome};
 use super::report::rounds;
+use crate::auth::secret;
 use crate::bed::{Bed, eventually, wait_until};
 use crate::proxy::Proxy;
 
@@ -23,7 +24,10 @@ fn what_a_lagging_replica_never_received_is_lost_and_said_to_be() {
             .requirepass("secret")
             .line_of(1, "replica-priority 1")
             .start();
-        let proxy = Proxy::ready(&bed);
+        // Offsets can be compared only by somebody who may ask for them.
+        let proxy = Proxy::for_bed(&bed)
+            .flag("--control-password-file", secret(&bed, "control", "secret"))
+            .start_ready();
         let (old, candidate) = (bed.primary(), bed.server(1));
         let entrance = Entrance::of(&[&proxy]).login(&["AUTH", "secret"]);
         let load = Load::start(&entrance, "w", Size::FULL);

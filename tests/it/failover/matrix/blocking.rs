@@ -170,7 +170,9 @@ fn after_blocking(stage: &Stage) -> Check {
         assert_eq!(client.reply_within(SOON).unwrap().at(1), "job");
         // Whether it ran on a link that broke, nobody can know.
         let then = client.reply_within(SOON).unwrap();
-        let uncertain = then.error().is_some_and(|text| text.starts_with("UNCERTAIN"));
+        let uncertain = then
+            .error()
+            .is_some_and(|text| text.starts_with("UNCERTAIN"));
         assert!(uncertain || then.text() == "1", "{then:?}");
     })
 }
