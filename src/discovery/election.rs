@@ -177,6 +177,11 @@ impl Election {
         self.unnamed = true;
     }
 
+    /// Whether the present choice was seen promoted, and no Sentinel names it yet.
+    pub fn is_unnamed(&self) -> bool {
+        self.unnamed
+    }
+
     /// Ours has this epoch now.
     pub fn learned(&mut self, epoch: u64) {
         self.distrusted = self.claims.above(epoch);

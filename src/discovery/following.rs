@@ -194,6 +194,9 @@ impl Discovery {
         if departure == Departure::Asleep {
             return "this process was paused when it began".to_owned();
         }
+        if self.election.is_unnamed() {
+            return "no Sentinel ever named it: the one that had it promoted has failed".to_owned();
+        }
         let (subscribed, known) = (self.subscribed(), self.roster.known(Instant::now()));
         match subscribed < known {
             true => format!(
