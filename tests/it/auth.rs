@@ -14,7 +14,7 @@ use crate::value::Value;
 /// What applications are usually granted; ROLE and INFO are not in it.
 const APP_RULES: &str = "on >app-pw ~* &* +@all -@dangerous";
 
-pub(crate) fn secret(bed: &Bed, name: &str, text: &str) -> PathBuf {
+fn secret(bed: &Bed, name: &str, text: &str) -> PathBuf {
     let path = bed.dir().join(name);
     fs::write(&path, format!("{text}\n")).unwrap();
     path
