@@ -149,6 +149,7 @@ fn entry(case: &Case) -> Entry {
     match case.kind {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
+        | Kind::OwnId
         | Kind::Login
         | Kind::Restore(_)
         | Kind::Resubscribe(..)
