@@ -20,6 +20,7 @@ impl Session {
         if self.is_over() {
             return link.end();
         }
+        self.was_attached.set(true);
         if self.has_broken_redirection() {
             link.end();
             return self.close_after_flush();
