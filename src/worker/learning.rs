@@ -45,6 +45,9 @@ impl Router {
         if self.holds_back(frame, link)? {
             return Ok(Some(SWALLOWED));
         }
+        // The failover for which calls were called back came to nothing.
+        link.unblocked
+            .set(link.is_unblocked_by_us() && !link.is_open());
         let deliver = self.learn(frame, link);
         self.after_login(succeeded(frame), link);
         Ok(Some(Verdict {

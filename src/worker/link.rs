@@ -316,6 +316,11 @@ impl Link {
         self.worker.report(self.generation, sign);
     }
 
+    /// Whether new commands may be sent to this link's node, as far as the gate says.
+    pub(super) fn is_open(&self) -> bool {
+        self.worker.gate_is_open()
+    }
+
     /// Whether CLIENT UNBLOCK was sent for this link on our behalf.
     pub(super) fn is_unblocked_by_us(&self) -> bool {
         self.unblocked.get()

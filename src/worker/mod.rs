@@ -39,6 +39,7 @@ mod slot;
 mod state;
 mod subscriptions;
 mod transaction;
+mod unblocking;
 mod verdict;
 mod wake;
 
@@ -215,7 +216,7 @@ impl Worker {
     }
 
     /// Takes over the newest topology: cuts what belongs to an older generation, then confirms.
-    fn adopt(&self, view: &View) {
+    fn adopt(self: &Rc<Self>, view: &View) {
         let new = view.load();
         let old = self.topology.replace(new.clone());
         if old.generation != new.generation && old.generation > 0 {
@@ -240,6 +241,9 @@ impl Worker {
             }
         }
         view.confirm(&new);
+        if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
+            tokio::task::spawn_local(self.clone().call_back());
+        }
     }
 
     fn all(&self) -> Vec<Rc<Session>> {
