@@ -42,6 +42,7 @@ struct Totals {
     commands: u64,
     held: u64,
     refused: u64,
+    outdated_cursors: u64,
     links_closed_by_switch: u64,
 }
 
@@ -84,6 +85,7 @@ impl Totals {
             commands: counters.commands.load(),
             held: counters.held.load(),
             refused: counters.refused.load(),
+            outdated_cursors: counters.outdated_cursors.load(),
             links_closed_by_switch: counters.links_closed_by_switch.load(),
         }
     }
@@ -99,6 +101,7 @@ impl Totals {
             commands: self.commands.wrapping_add(other.commands),
             held: self.held.wrapping_add(other.held),
             refused: self.refused.wrapping_add(other.refused),
+            outdated_cursors: self.outdated_cursors.wrapping_add(other.outdated_cursors),
             links_closed_by_switch: self
                 .links_closed_by_switch
                 .wrapping_add(other.links_closed_by_switch),

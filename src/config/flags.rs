@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::{
     BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool,
-    PubsubOnFailover, SwitchOn, parse,
+    PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
 };
 use crate::net::HostPort;
 
@@ -156,6 +156,16 @@ pub(super) struct ClientFlags {
         hide_possible_values = true
     )]
     pub(super) pubsub_on_failover: PubsubOnFailover,
+    /// What becomes of SCAN, HSCAN, SSCAN and ZSCAN that go on with a cursor of the primary before
+    /// the failover, which means nothing to the new one: `error` says so, because an iteration that
+    /// misses keys in silence is worse than one that begins again; `pass` goes on, and /status counts it
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "error",
+        hide_possible_values = true
+    )]
+    pub(super) scan_on_failover: ScanOnFailover,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,

@@ -160,6 +160,8 @@ pub struct Config {
     pub blocking_on_failover: BlockingOnFailover,
     /// What becomes of subscribers when the primary changes.
     pub pubsub_on_failover: PubsubOnFailover,
+    /// What becomes of an iteration whose cursor came from an earlier primary.
+    pub scan_on_failover: ScanOnFailover,
     /// Data threads.
     pub workers: usize,
     /// Clients at the same time.
@@ -212,6 +214,15 @@ pub enum OnSentinelLoss {
     Serve,
     /// Commands stop after a bound.
     Fence,
+}
+
+/// `--scan-on-failover`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScanOnFailover {
+    /// It goes on, and may miss some of what it is to find.
+    Pass,
+    /// It is answered with an error.
+    Error,
 }
 
 /// `--blocking-on-failover`.

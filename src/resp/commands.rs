@@ -14,6 +14,19 @@ pub enum Channels {
     Shard,
 }
 
+/// What a cursor is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iteration {
+    /// SCAN: the keys of a database.
+    Keys,
+    /// HSCAN: the fields of a hash.
+    Hash,
+    /// SSCAN: the members of a set.
+    Set,
+    /// ZSCAN: the members of a sorted set.
+    SortedSet,
+}
+
 /// What is special about a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
@@ -51,6 +64,11 @@ pub enum Special {
     Blocking,
     /// Uses a script, or changes which ones the server has.
     Script,
+    /// Goes on with a cursor, which belongs to the node it came from.
+    Scan {
+        /// What it is about.
+        kind: Iteration,
+    },
     /// Begins a transaction.
     Multi,
     /// Ends a transaction, whatever the reply.
@@ -80,6 +98,7 @@ pub fn special(name: &[u8]) -> Special {
 /// The commands of the overlay, sorted by name.
 pub(super) static TABLE: &[(&str, Special)] = {
     use Channels::{Channel, Pattern, Shard};
+    use Iteration::{Hash, Keys, Set, SortedSet};
     use Special::*;
     &[
         ("AUTH", Auth),
@@ -101,6 +120,7 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("EXEC", Exec),
         ("FAILOVER", Unheld),
         ("HELLO", Hello),
+        ("HSCAN", Scan { kind: Hash }),
         ("MONITOR", Monitor),
         ("MULTI", Multi),
         ("PSUBSCRIBE", Subscribe { kind: Pattern }),
@@ -112,10 +132,12 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("REPLCONF", Refused),
         ("REPLICAOF", Unheld),
         ("RESET", Reset),
+        ("SCAN", Scan { kind: Keys }),
         ("SCRIPT", Script),
         ("SELECT", Setting),
         ("SHUTDOWN", Unheld),
         ("SLAVEOF", Unheld),
+        ("SSCAN", Scan { kind: Set }),
         ("SSUBSCRIBE", Subscribe { kind: Shard }),
         ("SUBSCRIBE", Subscribe { kind: Channel }),
         ("SUNSUBSCRIBE", Unsubscribe { kind: Shard }),
@@ -127,6 +149,7 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("WATCH", Watch),
         ("XREAD", Blocking),
         ("XREADGROUP", Blocking),
+        ("ZSCAN", Scan { kind: SortedSet }),
     ]
 };
 

@@ -32,7 +32,7 @@ mod xread;
 pub use args::Args;
 pub use blocking::Timeout;
 pub use class::{Class, class};
-pub use commands::{Channels, Special, special};
+pub use commands::{Channels, Iteration, Special, special};
 pub use element::{Elements, elements};
 pub use errors::{ProtocolError, ReplyError};
 pub use hello_id::{hello_id, integer};

@@ -21,6 +21,10 @@ pub const CAPA_REDIRECT: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$4\r\nCAPA\r\n$8\r\nred
 /// What the server calls this connection.
 pub const CLIENT_ID: &[u8] = b"*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n";
 
+/// Moves the replication offset of a connection: a message on a channel reserved for this, which is
+/// handed on to replicas whether or not somebody listens.
+pub const MOVE_OFFSET: &[u8] = b"*3\r\n$7\r\nPUBLISH\r\n$20\r\n__steadfast__:offset\r\n$0\r\n\r\n";
+
 /// Asked again for a client that had asked for it.
 pub const MONITOR: &[u8] = b"*1\r\n$7\r\nMONITOR\r\n";
 

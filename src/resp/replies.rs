@@ -43,6 +43,9 @@ pub const QUEUED: &[u8] = b"+QUEUED\r\n";
 /// Nobody is known to have received anything.
 pub const ZERO: &[u8] = b":0\r\n";
 
+/// The same for WAITAOF, which counts the server itself and its replicas.
+pub const TWO_ZEROS: &[u8] = b"*2\r\n:0\r\n:0\r\n";
+
 /// The transaction cannot be executed: a part of it was lost.
 pub const ABORTED: &[u8] = b"-EXECABORT steadfast: the connection was lost; nothing of the \
 transaction was executed\r\n";

@@ -26,6 +26,8 @@ pub struct Counters {
     pub resent: Count,
     /// Links that were made what a lost one had been.
     pub restored: Count,
+    /// Iterations that went on with a cursor of another primary, or were refused to.
+    pub outdated_cursors: Count,
     /// Links closed because the primary changed.
     pub links_closed_by_switch: Count,
 }

@@ -200,8 +200,14 @@ impl Session {
                 _ => {
                     let frame = &buffer[at.frame..at.scan];
                     let (kind, prelude) = self.prelude(link, kind, frame);
-                    if !prelude.is_empty() {
+                    let answered = matches!(kind, Kind::Local(_));
+                    if answered || !prelude.is_empty() {
                         self.flush(buffer, at, &permit);
+                    }
+                    if let Kind::Local(reply) = kind {
+                        self.answer(&permit, &reply);
+                        *at = Cursor::at(at.scan);
+                        return permit;
                     }
                     prelude.into_iter().for_each(|own| own.ask(link, self));
                     kind

@@ -29,12 +29,15 @@ impl Intake {
     pub(super) fn ordinary(&self) -> Option<Kind> {
         match special(self.scanner.name()) {
             _ if self.hopeless => None,
-            Special::Plain | Special::Blocking | Special::Script if self.in_multi => {
+            Special::Plain | Special::Blocking | Special::Script | Special::Scan { .. }
+                if self.in_multi =>
+            {
                 Some(Kind::Queued)
             }
             Special::Plain => Some(Kind::Plain),
             Special::Blocking => Some(Kind::Blocking(Instant::now())),
             Special::Script => Some(Kind::Script(Mark::default())),
+            Special::Scan { kind } => Some(Kind::Scan(kind)),
             _ => None,
         }
     }
@@ -231,6 +234,7 @@ impl Session {
             Special::Monitor if argc == 1 => Kind::Monitor,
             Special::Blocking => Kind::Blocking(Instant::now()),
             Special::Script => Kind::Script(Mark::default()),
+            Special::Scan { kind } => Kind::Scan(kind),
             Special::Multi => Kind::Multi,
             Special::Exec => Kind::Exec,
             Special::Discard => Kind::Discard,

@@ -12,6 +12,7 @@ use super::routing::{Fault, Router, Verdict};
 use super::session::Session;
 use super::slot::{Kind, ReplyMode};
 use super::transaction::Transaction;
+use super::waiting::nobody;
 
 /// A reply the client does not get.
 const SWALLOWED: Verdict = Verdict {
@@ -89,6 +90,7 @@ impl Router {
                 kind,
                 Kind::RoleCheck(_)
                     | Kind::OwnId
+                    | Kind::OwnPublish
                     | Kind::ScriptLoad(_)
                     | Kind::Login
                     | Kind::Restore(_)
@@ -108,6 +110,7 @@ impl Router {
         }
         match head.kind {
             Kind::Plain | Kind::Blocking(_) | Kind::Script(_) | Kind::Repeated => false,
+            Kind::Scan(_) => first_word(frame) == Peek::NeedMore,
             Kind::Queued => frame.first() == Some(&b'+'),
             Kind::Exec => head.owner.state.borrow().queues_settings(),
             _ => true,
@@ -126,6 +129,10 @@ impl Router {
                     true => head.owner.worker.scripts.loaded(&script.0, script.1),
                     false => link.scripts_refused.set(true),
                 }
+                Ok(())
+            }
+            Kind::OwnPublish => {
+                link.learn_offset(succeeded(frame));
                 Ok(())
             }
             Kind::OwnId => {
@@ -188,6 +195,11 @@ impl Router {
                 }
                 !succeeded(frame)
             }
+            Kind::Wait if link.miscounts.take() && succeeded(frame) => {
+                drop(state);
+                owner.deliver_local(nobody(self.front_frame().unwrap_or_default()));
+                false
+            }
             Kind::Monitor if frame == OK => {
                 state.monitor = true;
                 !state.take_mute()
@@ -243,6 +255,9 @@ impl Router {
                 self.front_frame()
                     .iter()
                     .for_each(|frame| state.learn(frame));
+            }
+            Kind::Scan(kind) if succeeded => {
+                state.learn_cursor(*kind, frame, owner.worker.generation());
             }
             Kind::Script(mark) if succeeded => {
                 self.front_frame()

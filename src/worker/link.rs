@@ -18,10 +18,12 @@ use crate::topology::Sign;
 use super::Worker;
 use super::ids::Registration;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
+use super::permit::Permit;
 use super::refusing::Case;
 use super::routing::{Fault, Router};
 use super::session::Session;
 use super::slot::Kind;
+use super::waiting::Offset;
 use super::wake::WakeSlot;
 
 /// One upstream connection.
@@ -48,6 +50,10 @@ pub(crate) struct Link {
     pub(super) id_asked: Cell<bool>,
     /// The server does not let this client load scripts.
     pub(super) scripts_refused: Cell<bool>,
+    /// Whether WAIT counts truly here.
+    pub(super) offset: Cell<Offset>,
+    /// The WAIT that is due next does not.
+    pub(super) miscounts: Cell<bool>,
     /// The owner can be found by its id.
     pub(super) registration: RefCell<Option<Registration>>,
     ended: Cell<bool>,
@@ -73,6 +79,8 @@ impl Link {
             upstream_id: Cell::new(None),
             id_asked: Cell::new(false),
             scripts_refused: Cell::new(false),
+            offset: Cell::default(),
+            miscounts: Cell::new(false),
             registration: RefCell::default(),
             ended: Cell::new(false),
         })
@@ -213,6 +221,7 @@ impl Link {
     /// Sends the bytes of the commands noted last. The caller has checked that the gate is open to
     /// this generation.
     pub(crate) fn send(&self, bytes: &[u8]) {
+        self.may_move_offset();
         self.router.borrow_mut().keep(bytes);
         self.write(bytes);
     }
@@ -220,6 +229,9 @@ impl Link {
     /// Notes one command as in flight, and sends it, after what we have to ask before it.
     pub(crate) fn command(&self, owner: &Rc<Session>, kind: Kind, frame: &[u8]) {
         let (kind, prelude) = owner.prelude(self, kind, frame);
+        if let Kind::Local(reply) = kind {
+            return owner.answer(&Permit::Wait, &reply);
+        }
         prelude.into_iter().for_each(|own| own.ask(self, owner));
         self.expect(owner, kind, frame.len());
         self.send(frame);

@@ -17,6 +17,7 @@ use super::recovery::{Before, Entry, Fate, Progress, plan};
 use super::refusing::Case;
 use super::session::{Route, Session};
 use super::slot::Kind;
+use super::waiting::nobody;
 
 /// Why a link is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +134,7 @@ impl Session {
             Fate::Begun => answer(replies::OK),
             Fate::Queued => answer(replies::QUEUED),
             Fate::Aborted => answer(replies::ABORTED),
-            Fate::Zero => answer(replies::ZERO),
+            Fate::Zero => answer(nobody(case.frame.as_deref().unwrap_or_default())),
             Fate::Pass => match (case.kind, case.reply) {
                 (Kind::Local(reply), _) | (_, Some(reply)) => Some(Item::Answer(reply)),
                 (Kind::Close, None) => Some(Item::End),
@@ -150,6 +151,7 @@ fn entry(case: &Case) -> Entry {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
         | Kind::OwnId
+        | Kind::OwnPublish
         | Kind::ScriptLoad(_)
         | Kind::Login
         | Kind::Restore(_)

@@ -11,6 +11,7 @@
 
 mod backlog;
 mod counters;
+mod cursors;
 mod cutting;
 mod delivery;
 mod ending;
@@ -41,6 +42,7 @@ mod subscriptions;
 mod transaction;
 mod unblocking;
 mod verdict;
+mod waiting;
 mod wake;
 
 pub use counters::{Count, Counters};

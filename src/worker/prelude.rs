@@ -36,13 +36,15 @@ impl Question {
 }
 
 impl Session {
-    /// What is to be asked before `frame` is sent on `link`, and what its reply means then.
+    /// What is to be asked before `frame` is sent on `link`, and what its reply means then; or, as
+    /// [`Kind::Local`], what the client is told instead.
     pub(super) fn prelude(&self, link: &Link, kind: Kind, frame: &[u8]) -> (Kind, Vec<Question>) {
         match kind {
-            // Only by that name can the call be ended.
-            Kind::Blocking(_) if !link.id_asked.replace(true) => {
-                (kind, vec![Question::new(Kind::OwnId, CLIENT_ID)])
-            }
+            Kind::Blocking(_) | Kind::Wait => blocking_prelude(link, kind, frame),
+            Kind::Scan(about) => match self.refuse_cursor(about, frame, link) {
+                Some(reply) => (Kind::Local(reply.into()), Vec::new()),
+                None => (kind, Vec::new()),
+            },
             Kind::Multi => (kind, self.scripts_missing(link)),
             Kind::Plain | Kind::Script(_) | Kind::Repeated => {
                 self.script_prelude(link, kind, frame)
@@ -123,6 +125,15 @@ impl Session {
         scripts.doubt();
         let mark = scripts.mark(link.generation);
         (!link.scripts_refused.get()).then(|| load(digest, &text, mark))
+    }
+}
+
+fn blocking_prelude(link: &Link, kind: Kind, frame: &[u8]) -> (Kind, Vec<Question>) {
+    // Only by that name can the call be ended.
+    let name = (!link.id_asked.replace(true)).then(|| Question::new(Kind::OwnId, CLIENT_ID));
+    match link.wait_prelude(frame) {
+        Some(publish) => (Kind::Wait, name.into_iter().chain([publish]).collect()),
+        None => (kind, name.into_iter().collect()),
     }
 }
 

@@ -95,7 +95,8 @@ impl Router {
 
     /// Whether nothing more is to be learned from a link that is being given up.
     pub(super) fn has_refused_all(&self) -> bool {
-        let waits = |kind: &Kind| matches!(kind, Kind::Blocking(_)) || kind.is_confirmed();
+        let waits =
+            |kind: &Kind| matches!(kind, Kind::Blocking(_) | Kind::Wait) || kind.is_confirmed();
         self.is_refused() && self.head().is_none_or(|head| waits(&head.kind))
     }
 

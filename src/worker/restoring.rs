@@ -10,6 +10,7 @@ use crate::resp::replies;
 use super::link::Link;
 use super::session::{Route, Session};
 use super::slot::Kind;
+use super::waiting::Offset;
 
 /// The channel on which clients without push frames are told of changes.
 const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
@@ -20,7 +21,9 @@ impl Session {
         if self.is_over() {
             return link.end();
         }
-        self.was_attached.set(true);
+        if self.was_attached.replace(true) {
+            link.offset.set(Offset::Unknown);
+        }
         if self.has_broken_redirection() {
             link.end();
             return self.close_after_flush();

@@ -372,7 +372,7 @@ impl Router {
         let head = self.head();
         head.is_some_and(|head| match head.kind {
             Kind::Refusal(_) | Kind::LostWatch => true,
-            Kind::ClientId | Kind::RedirectTarget | Kind::Hello(_) => true,
+            Kind::ClientId | Kind::RedirectTarget | Kind::Hello(_) | Kind::Wait => true,
             Kind::Exec => head.owner.state.borrow().queues_settings(),
             _ => false,
         })
@@ -421,7 +421,9 @@ impl Router {
             state.is_subscribed() || state.monitor
         };
         match self.head() {
-            Some(head) => matches!(head.kind, Kind::Blocking(_)) || endless(&head.owner),
+            Some(head) => {
+                matches!(head.kind, Kind::Blocking(_) | Kind::Wait) || endless(&head.owner)
+            }
             None => self.owner.as_ref().is_some_and(endless),
         }
     }

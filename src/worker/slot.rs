@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::Channels;
+use crate::resp::{Channels, Iteration};
 
 use super::scripts::{Digest, Mark};
 use super::session::Session;
@@ -33,6 +33,10 @@ pub(crate) enum Kind {
     Plain,
     /// Nothing, but it may be a long time coming; asked at this time.
     Blocking(Instant),
+    /// WAIT, after a message of our own; not counted by the server where that was refused.
+    Wait,
+    /// Its reply tells a cursor.
+    Scan(Iteration),
     /// Success changes which scripts the server has; sent at this mark.
     Script(Mark),
     /// Sent a second time, after its script was loaded.
@@ -83,6 +87,8 @@ pub(crate) enum Kind {
     RoleCheck(bool),
     /// Our own SCRIPT LOAD, of this script, sent at this mark.
     ScriptLoad(Box<(Digest, Mark)>),
+    /// Our own PUBLISH.
+    OwnPublish,
     /// Our own CLIENT ID.
     OwnId,
     /// Our own login, renewed after a client's RESET.

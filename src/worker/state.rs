@@ -1,7 +1,8 @@
 //! What is known of a client's connection state, learned from replies and never from requests.
 
-use crate::resp::{Args, Channels, Class, class, elements};
+use crate::resp::{Args, Channels, Class, Iteration, class, elements};
 
+use super::cursors::Cursors;
 use super::settings::{Settings, Wish};
 use super::slot::ReplyMode;
 use super::subscriptions::Subscriptions;
@@ -20,6 +21,8 @@ pub(crate) struct ClientState {
     pub(super) watching: bool,
     /// The user may use MULTI.
     pub(super) multi_granted: bool,
+    /// Where iterations that are not finished were begun.
+    cursors: Option<Box<Cursors>>,
     reply_off: bool,
     skip_next: bool,
     /// MONITOR is running.
@@ -49,6 +52,18 @@ impl ClientState {
     pub(super) fn has_tracking(&self) -> bool {
         let settings = self.settings.as_ref();
         settings.is_some_and(|settings| settings.has_tracking())
+    }
+
+    /// A reply to SCAN or its kin came from a primary of `generation`.
+    pub(super) fn learn_cursor(&mut self, kind: Iteration, reply: &[u8], generation: u64) {
+        self.cursors
+            .get_or_insert_default()
+            .learn(kind, reply, generation);
+    }
+
+    /// Where iterations were begun, if any was.
+    pub(super) fn cursors(&self) -> Option<&Cursors> {
+        self.cursors.as_deref()
     }
 
     /// The client that is told of changes in this one's stead.

@@ -215,6 +215,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         on_sentinel_loss: OnSentinelLoss::Serve,
         blocking_on_failover: crate::config::BlockingOnFailover::Resume,
         pubsub_on_failover: crate::config::PubsubOnFailover::Resume,
+        scan_on_failover: crate::config::ScanOnFailover::Error,
         workers: 1,
         max_clients: 10,
     }
