@@ -62,7 +62,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::{Transport, set_options};
-use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
+use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Tally, Topology, View};
 
 use loss::Loss;
 use session::{Route, Session};
@@ -196,6 +196,7 @@ impl Worker {
             tokio::select! {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
+                    view.tell(self.tally());
                     continue;
                 }
                 () = view.changed() => self.adopt(&view),
@@ -226,9 +227,19 @@ impl Worker {
                 self.counters.links_closed_by_switch.add(1);
             }
         }
+        view.tell(self.tally());
         view.confirm(&new);
         if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
             tokio::task::spawn_local(self.clone().call_back());
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            links_closed: self.counters.links_closed_by_switch.load(),
+            held: self.counters.held.load(),
+            resent: self.counters.resent.load(),
+            uncertain: self.counters.uncertain.load(),
         }
     }
 
