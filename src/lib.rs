@@ -42,7 +42,7 @@
 //!   scan of ours; second oracle in the framing tests.
 //! - `clap`: flags and `--help`. `serde`, `serde_json`: `/status`. `hyper`, `hyper-util`,
 //!   `http-body-util`: the admin port.
-//! - `arc-swap`: the topology snapshot. `socket2`: socket options. `rustix`: descriptor limits.
+//! - `sha1_smol`: what a server calls a script. `arc-swap`: the topology snapshot. `socket2`: socket options. `rustix`: descriptor limits.
 //! - `tracing`, `tracing-subscriber`: logs. `zeroize`: wipes passwords.
 #![warn(missing_docs)]
 
@@ -163,6 +163,7 @@ fn start_workers(
     stop: &CancellationToken,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
     let ids = Arc::new(worker::Ids::default());
+    let scripts = Arc::new(worker::Scripts::default());
     let mut workers = Vec::new();
     let mut doors = Vec::new();
     for (index, view) in views.into_iter().enumerate() {
@@ -173,6 +174,7 @@ fn start_workers(
             view,
             counters: counters.clone(),
             ids: ids.clone(),
+            scripts: scripts.clone(),
             reports: reports.clone(),
             clients: receiver,
             stop: stop.clone(),

@@ -27,10 +27,12 @@ mod loss;
 mod outbox;
 mod permit;
 mod pool;
+mod prelude;
 mod recovery;
 mod refusing;
 mod restoring;
 mod routing;
+mod scripts;
 mod session;
 mod settings;
 mod slot;
@@ -43,6 +45,7 @@ mod wake;
 
 pub use counters::{Count, Counters};
 pub use ids::Ids;
+pub use scripts::Scripts;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -94,6 +97,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     /// The ids of all clients of the process.
     pub ids: Arc<Ids>,
+    /// The scripts of all clients of the process.
+    pub scripts: Arc<Scripts>,
     /// Where it tells discovery what it saw.
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
@@ -121,6 +126,7 @@ async fn run(parts: Parts) {
         view,
         counters,
         ids,
+        scripts,
         reports,
         clients,
         stop,
@@ -129,6 +135,8 @@ async fn run(parts: Parts) {
         config,
         counters,
         ids,
+        scripts,
+        known_scripts: scripts::Known::default(),
         topology: RefCell::new(view.load()),
         lease: view.lease_check(),
         reports,
@@ -160,6 +168,8 @@ pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) scripts: Arc<Scripts>,
+    known_scripts: scripts::Known,
     topology: RefCell<Arc<Topology>>,
     lease: LeaseCheck,
     reports: mpsc::Sender<Report>,
@@ -212,6 +222,10 @@ impl Worker {
         let old = self.topology.replace(new.clone());
         if old.generation != new.generation && old.generation > 0 {
             self.switched_at.set(Some(Instant::now()));
+        }
+        if old.gate == Gate::Shut && new.gate == Gate::Open {
+            // The node may have been started anew.
+            self.scripts.doubt();
         }
         for session in self.all() {
             let outdated = match &*session.route.borrow() {
