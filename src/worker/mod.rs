@@ -8,6 +8,13 @@
 //! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a
 //! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
 //! client. `ending` is how sessions end.
+//!
+//! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
+//! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
+//! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
+//! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
+//! while there is no primary; `unblocking` calls waiting pops back before a planned failover.
+//! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
 mod counters;
