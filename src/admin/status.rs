@@ -43,6 +43,9 @@ struct Totals {
     held: u64,
     refused: u64,
     outdated_cursors: u64,
+    resent: u64,
+    uncertain: u64,
+    restored: u64,
     links_closed_by_switch: u64,
 }
 
@@ -86,6 +89,9 @@ impl Totals {
             held: counters.held.load(),
             refused: counters.refused.load(),
             outdated_cursors: counters.outdated_cursors.load(),
+            resent: counters.resent.load(),
+            uncertain: counters.uncertain.load(),
+            restored: counters.restored.load(),
             links_closed_by_switch: counters.links_closed_by_switch.load(),
         }
     }
@@ -102,6 +108,9 @@ impl Totals {
             held: self.held.wrapping_add(other.held),
             refused: self.refused.wrapping_add(other.refused),
             outdated_cursors: self.outdated_cursors.wrapping_add(other.outdated_cursors),
+            resent: self.resent.wrapping_add(other.resent),
+            uncertain: self.uncertain.wrapping_add(other.uncertain),
+            restored: self.restored.wrapping_add(other.restored),
             links_closed_by_switch: self
                 .links_closed_by_switch
                 .wrapping_add(other.links_closed_by_switch),

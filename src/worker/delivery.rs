@@ -47,7 +47,11 @@ impl Session {
 
     /// A reply of our own that is due now; CLIENT REPLY applies to it as to any other.
     pub(crate) fn deliver_local(&self, reply: &[u8]) {
-        if !self.state.borrow_mut().take_mute() {
+        let mut state = self.state.borrow_mut();
+        state.set_caching(None);
+        let muted = state.take_mute();
+        drop(state);
+        if !muted {
             self.deliver(reply);
         }
     }

@@ -161,6 +161,11 @@ impl Flight {
         }
     }
 
+    /// Whether there is one of this kind behind the oldest.
+    pub(super) fn has_later(&self, kind: &Kind) -> bool {
+        self.slots.iter().skip(1).any(|slot| slot.kind == *kind)
+    }
+
     /// Distinct runs of commands in flight.
     pub(super) fn len(&self) -> usize {
         self.slots.len()

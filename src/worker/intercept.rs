@@ -14,7 +14,7 @@ use super::login;
 use super::permit::Permit;
 use super::scripts::Mark;
 use super::session::Session;
-use super::settings::is_setting;
+use super::settings::{is_caching, is_setting};
 use super::slot::{Kind, ReplyMode};
 
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
@@ -242,6 +242,7 @@ impl Session {
             Special::Unwatch => Kind::Unwatch,
             Special::Setting => Kind::Setting,
             Special::Client if is_setting(frame) => Kind::Setting,
+            Special::Client if is_caching(frame) => Kind::Caching,
             Special::Client => id_question(frame).unwrap_or(Kind::Plain),
             _ => Kind::Plain,
         }

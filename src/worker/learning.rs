@@ -170,6 +170,10 @@ impl Router {
             return true;
         };
         let mut state = owner.state.borrow_mut();
+        if !matches!(head.kind, Kind::Multi | Kind::Queued) {
+            // A transaction is one command to it.
+            state.set_caching(None);
+        }
         match head.kind {
             Kind::ReplyMode(mode) if frame == OK => {
                 state.take_mute();
@@ -239,7 +243,14 @@ impl Router {
                 state.multi_granted = true;
                 state.transaction = Some(Transaction::begun(self.front_frame()));
             }
-            Kind::Multi if self.slots() == 1 => owner.leave_multi(),
+            Kind::Multi if !self.has_later_multi() => owner.leave_multi(),
+            Kind::Queued if succeeded && state.transaction.is_none() => {
+                // Its MULTI was refused, so it was executed.
+                let frame = self.front_frame();
+                let frame = frame.filter(|frame| class(frame) == Class::Connection);
+                frame.iter().for_each(|frame| state.learn(frame));
+            }
+            Kind::Caching if succeeded => state.set_caching(self.front_frame()),
             Kind::Exec => {
                 let transaction = state.end_transaction();
                 if let Some(transaction) = transaction.filter(|it| succeeded && it.sets_state()) {

@@ -8,6 +8,13 @@
 //! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a
 //! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
 //! client. `ending` is how sessions end.
+//!
+//! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
+//! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
+//! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
+//! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
+//! while there is no primary; `unblocking` calls waiting pops back before a planned failover.
+//! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
 mod counters;
@@ -67,7 +74,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::{Transport, set_options};
-use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
+use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Tally, Topology, View};
 
 use loss::Loss;
 use session::{Route, Session};
@@ -208,6 +215,7 @@ impl Worker {
             tokio::select! {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
+                    view.tell(self.tally());
                     continue;
                 }
                 () = view.changed() => self.adopt(&view),
@@ -242,9 +250,19 @@ impl Worker {
                 self.counters.links_closed_by_switch.add(1);
             }
         }
+        view.tell(self.tally());
         view.confirm(&new);
         if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
             tokio::task::spawn_local(self.clone().call_back());
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            links_closed: self.counters.links_closed_by_switch.load(),
+            held: self.counters.held.load(),
+            resent: self.counters.resent.load(),
+            uncertain: self.counters.uncertain.load(),
         }
     }
 

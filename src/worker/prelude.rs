@@ -56,10 +56,10 @@ impl Session {
     fn script_prelude(&self, link: &Link, kind: Kind, frame: &[u8]) -> (Kind, Vec<Question>) {
         let worker = &self.worker;
         if asked_for(frame).is_some() {
-            return (
-                Kind::Plain,
-                self.script_lacking(link, frame).into_iter().collect(),
-            );
+            let load = self.script_lacking(link, frame);
+            // Only what comes next is tracked, and that would be ours.
+            let again = load.as_ref().and_then(|_| self.caching_again());
+            return (Kind::Plain, load.into_iter().chain(again).collect());
         }
         let mark = worker.scripts.mark(link.generation);
         match (kind, effect(frame)) {
@@ -71,6 +71,13 @@ impl Session {
             (Kind::Script(_), Some(_)) => (Kind::Script(mark), Vec::new()),
             (_, _) => (Kind::Plain, Vec::new()),
         }
+    }
+
+    /// Sets up anew what is to apply to the next command, where anything is.
+    pub(super) fn caching_again(&self) -> Option<Question> {
+        let state = self.state.borrow();
+        let frame = state.caching()?.to_vec();
+        Some(Question::new(Kind::Restore(false), frame))
     }
 
     /// What loads the script that `frame` asks for by its digest, where that has to be done.

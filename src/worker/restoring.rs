@@ -85,6 +85,9 @@ impl Session {
                     load.ask(link, self);
                 }
             }
+            if let Some(caching) = self.caching_again() {
+                caching.ask(link, self);
+            }
             for frame in transaction.frames() {
                 any = true;
                 link.ask(self, Kind::Restore(false), frame);
@@ -93,6 +96,11 @@ impl Session {
         for (kind, names, frame) in state.names().into_iter().flat_map(|names| names.commands()) {
             any = true;
             link.ask(self, Kind::Resubscribe(kind, names), &frame);
+        }
+        // Nothing of ours comes between it and the command it is for.
+        if let Some(caching) = self.caching_again().filter(|_| state.transaction.is_none()) {
+            any = true;
+            caching.ask(link, self);
         }
         any
     }

@@ -214,6 +214,12 @@ impl Router {
         }
     }
 
+    /// Whether a MULTI is in flight behind the oldest command.
+    pub(super) fn has_later_multi(&self) -> bool {
+        let flight = self.flight.as_ref();
+        flight.is_some_and(|flight| flight.has_later(&Kind::Multi))
+    }
+
     /// Distinct runs of commands in flight.
     pub(super) fn slots(&self) -> usize {
         self.flight.as_ref().map_or(0, |flight| flight.len())

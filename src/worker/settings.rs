@@ -188,6 +188,12 @@ impl Settings {
     }
 }
 
+/// Whether `frame`, a CLIENT command, is about the command that comes next.
+pub(super) fn is_caching(frame: &[u8]) -> bool {
+    let word = Args::new(frame).nth(1).unwrap_or_default();
+    word.eq_ignore_ascii_case(b"CACHING")
+}
+
 /// Whether the success of `frame`, a CLIENT command, is to be learned.
 pub(super) fn is_setting(frame: &[u8]) -> bool {
     const WORDS: [&[u8]; 6] = [

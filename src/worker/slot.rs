@@ -57,6 +57,8 @@ pub(crate) enum Kind {
     Unwatch,
     /// Success sets something on the connection.
     Setting,
+    /// Success is about the command that comes next.
+    Caching,
     /// CLIENT ID: the client gets an id of ours.
     ClientId,
     /// CLIENT GETREDIR: likewise.

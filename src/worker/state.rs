@@ -21,6 +21,8 @@ pub(crate) struct ClientState {
     pub(super) watching: bool,
     /// The user may use MULTI.
     pub(super) multi_granted: bool,
+    /// A CLIENT CACHING whose next command has no reply yet.
+    caching: Option<Box<[u8]>>,
     /// Where iterations that are not finished were begun.
     cursors: Option<Box<Cursors>>,
     reply_off: bool,
@@ -41,6 +43,7 @@ impl ClientState {
             && !self.monitor
             && !self.is_subscribed()
             && self.transaction.is_none()
+            && self.caching.is_none()
     }
 
     /// Whether the client expects to be sent something without asking.
@@ -59,6 +62,16 @@ impl ClientState {
         self.cursors
             .get_or_insert_default()
             .learn(kind, reply, generation);
+    }
+
+    /// The CLIENT CACHING that the next command is to be sent with.
+    pub(super) fn caching(&self) -> Option<&[u8]> {
+        self.caching.as_deref()
+    }
+
+    /// A CLIENT CACHING succeeded; or none is in force any more.
+    pub(super) fn set_caching(&mut self, frame: Option<&[u8]>) {
+        self.caching = frame.map(Into::into);
     }
 
     /// Where iterations were begun, if any was.

@@ -32,6 +32,7 @@ mod limits;
 mod names;
 mod partition;
 mod resources;
+mod restoring;
 mod scripts;
 mod sentinel_trouble;
 mod serving;
