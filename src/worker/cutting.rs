@@ -263,7 +263,9 @@ impl Session {
         let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
         match (intake.streaming, permit) {
             (Streaming::No, _) if !large => return,
-            (Streaming::No, Permit::Send(link)) if !intake.must_be_whole() => {
+            (Streaming::No, Permit::Send(link))
+                if !intake.must_be_whole(&buffer[at.frame..at.scan]) =>
+            {
                 self.flush(buffer, at, permit);
                 intake.streaming = Streaming::ToLink;
                 link.begin_streamed(self, intake.streamed_kind());

@@ -186,6 +186,13 @@ fn number(arg: &[u8]) -> Option<u64> {
     u64::try_from(number).ok().filter(|number| *number > 0)
 }
 
+/// Whether the CLIENT command that `beginning` is of may name clients.
+pub(super) fn may_name_clients(beginning: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"KILL", b"LIST", b"TRACKING", b"UNBLOCK"];
+    let word = Args::new(beginning).nth(1);
+    word.is_none_or(|word| WORDS.iter().any(|listed| word.eq_ignore_ascii_case(listed)))
+}
+
 /// Which arguments of a CLIENT command, its name being 0, are ids of clients.
 fn named_clients(args: &[&[u8]]) -> Vec<usize> {
     let is = |at: usize, word: &str| {
@@ -247,6 +254,15 @@ mod tests {
         ] {
             assert!(places(line).is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn half_a_command_may_name_clients_unless_its_word_says_otherwise() {
+        assert!(may_name_clients(b"*4\r\n$6\r\nCLIENT\r\n$4\r\nkill\r\n$9"));
+        assert!(may_name_clients(b"*4\r\n$6\r\nCLIENT\r\n$4\r\nki"));
+        assert!(!may_name_clients(
+            b"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$9"
+        ));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::resp::questions::{BAD_SUBSCRIBE, DISCARD, REPLY_ON};
 use crate::resp::{Args, Special, replies, special};
 
-use super::identity::id_question;
+use super::identity::{id_question, may_name_clients};
 use super::intake::Intake;
 use super::link::Link;
 use super::login;
@@ -49,11 +49,13 @@ impl Intake {
         self.watch_lost = false;
     }
 
-    /// Whether the command at hand cannot be streamed, because all of it has to be seen first.
-    pub(super) fn must_be_whole(&self) -> bool {
+    /// Whether the command that `beginning` is of cannot be streamed, because all of it has to be
+    /// seen first.
+    pub(super) fn must_be_whole(&self, beginning: &[u8]) -> bool {
         match special(self.scanner.name()) {
             _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Client | Special::Refused => true,
+            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Client => may_name_clients(beginning),
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
         }
