@@ -46,8 +46,14 @@ impl Backlog {
         self.0.is_none()
     }
 
-    pub(super) fn push_front(&mut self, item: Item) {
-        self.0.get_or_insert_default().push_front(item);
+    /// Takes over what a lost link leaves behind; nothing else may wait.
+    pub(super) fn put(&mut self, items: VecDeque<Item>) {
+        self.0 = (!items.is_empty()).then(|| Box::new(items));
+    }
+
+    /// Gives up all of it.
+    pub(super) fn take(&mut self) -> VecDeque<Item> {
+        self.0.take().map_or_else(VecDeque::new, |items| *items)
     }
 
     fn front(&self) -> Option<&Item> {
@@ -209,14 +215,21 @@ impl Session {
             }
             Kind::LostWatch => self.answer(permit, replies::nil(resp3)),
             Kind::Exec => self.answer(permit, replies::ABORTED),
-            _ if maybe_executed && class(frame) == Class::Read => {
+            // Nothing is executed by a MULTI, its EXEC will tell; what the others end is ended.
+            Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
+            _ if maybe_executed && acts_or_reads(class(frame)) => {
                 self.worker.counters.uncertain.add(1);
                 self.answer(permit, replies::UNCERTAIN);
             }
             _ => self.refuse(intake, permit),
         }
-        if matches!(kind, Kind::Multi | Kind::Queued) && intake.in_multi {
-            intake.give_up_transaction();
+        match kind {
+            Kind::Multi | Kind::Queued if intake.in_multi => intake.give_up_transaction(),
+            // No link must hear of it again.
+            Kind::Exec | Kind::LostWatch | Kind::Discard => {
+                self.state.borrow_mut().end_transaction();
+            }
+            _ => {}
         }
     }
 
@@ -246,6 +259,15 @@ impl Session {
             self.way(intake);
         }
     }
+}
+
+/// Whether a command that may be sent again leaves a trace beyond its connection, or is a question
+/// the client would otherwise take for never asked.
+fn acts_or_reads(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Read | Class::Scan | Class::Blocking | Class::BlockingRead { .. }
+    )
 }
 
 /// When a blocking call gives up by itself: `Some(None)` for never, `None` for any other command.

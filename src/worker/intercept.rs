@@ -91,6 +91,18 @@ impl Session {
             // What was meant for the node of the moment must not stop or turn its successor.
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
+            // Nothing is executed by it, and its EXEC will tell.
+            (Permit::Refuse, Special::Multi) if !intake.in_multi && intake.scanner.argc() == 1 => {
+                intake.in_multi = true;
+                self.answer(&permit, replies::OK);
+                self.abandon_transaction(intake);
+            }
+            (Permit::Refuse, Special::Exec | Special::Discard)
+                if intake.in_multi && !self.is_attached() =>
+            {
+                self.abandon_transaction(intake);
+                self.answers_hopeless(intake, &permit, command);
+            }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
             // Not reached: nothing is scanned while waiting.
             (Permit::Wait, _) => {}
@@ -172,9 +184,10 @@ impl Session {
             }
             // EXEC ends a transaction whatever its arguments.
             Special::Exec => intake.in_multi = false,
-            Special::Discard | Special::Reset => {
-                intake.in_multi &= argc != 1;
-                intake.watch_lost &= argc != 1;
+            Special::Discard | Special::Reset if argc == 1 => {
+                // Outside of a transaction DISCARD is refused, and the watch lives on.
+                intake.watch_lost &= command == Special::Discard && !intake.in_multi;
+                intake.in_multi = false;
             }
             Special::Unwatch => intake.watch_lost &= intake.in_multi,
             _ => {}
@@ -216,13 +229,25 @@ impl Session {
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
         let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
-        let attached = matches!(&*self.route.borrow(), Route::Attached(_));
+        let attached = self.is_attached();
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
-        if attached && intake.in_multi {
-            // A queue with a hole in it must never be executed.
-            self.end_after_answers(intake, permit);
+        // A queue with a hole in it must never be executed.
+        match (intake.in_multi, attached) {
+            (true, true) => self.end_after_answers(intake, permit),
+            (true, false) => self.abandon_transaction(intake),
+            (false, _) => {}
         }
+    }
+
+    fn is_attached(&self) -> bool {
+        matches!(&*self.route.borrow(), Route::Attached(_))
+    }
+
+    /// The transaction the client is sending will not be executed, and no link hears of it again.
+    fn abandon_transaction(&self, intake: &mut Intake) {
+        intake.give_up_transaction();
+        self.state.borrow_mut().end_transaction();
     }
 }
 

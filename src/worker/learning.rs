@@ -128,6 +128,7 @@ impl Router {
                 !skipped
             }
             Kind::Refusal(text) if !succeeded(frame) => {
+                state.spoil_transaction();
                 drop(state);
                 owner.deliver_local(text);
                 false
@@ -174,7 +175,9 @@ impl Router {
                 state.transaction = Some(Transaction::begun(self.front_frame()));
             }
             Kind::Multi if self.slots() == 1 => owner.leave_multi(),
-            Kind::Exec => {
+            Kind::Queued if !succeeded => state.spoil_transaction(),
+            // Without a transaction it is refused, and a watch lives on.
+            Kind::Exec if state.transaction.is_some() => {
                 let transaction = state.end_transaction();
                 if let Some(transaction) = transaction.filter(|it| succeeded && it.sets_state()) {
                     state.learn_executed(&transaction, frame);
