@@ -46,6 +46,10 @@ impl Backlog {
         self.0.is_none()
     }
 
+    pub(super) fn push_front(&mut self, item: Item) {
+        self.0.get_or_insert_default().push_front(item);
+    }
+
     /// Takes over what a lost link leaves behind; nothing else may wait.
     pub(super) fn put(&mut self, items: VecDeque<Item>) {
         self.0 = (!items.is_empty()).then(|| Box::new(items));
@@ -224,11 +228,9 @@ impl Session {
             _ => self.refuse(intake, permit),
         }
         match kind {
-            Kind::Multi | Kind::Queued if intake.in_multi => intake.give_up_transaction(),
+            Kind::Multi | Kind::Queued if intake.in_multi => self.give_up_transaction(intake),
             // No link must hear of it again.
-            Kind::Exec | Kind::LostWatch | Kind::Discard => {
-                self.state.borrow_mut().end_transaction();
-            }
+            Kind::Exec | Kind::LostWatch | Kind::Discard => self.forget_transaction(),
             _ => {}
         }
     }

@@ -12,6 +12,7 @@ use super::intake::{Intake, Streaming};
 use super::outbox::BULK_MIN;
 use super::permit::Permit;
 use super::session::Session;
+use super::slot::Kind;
 
 /// A frame longer than this is streamed to the link instead of being collected first.
 const STREAM_MIN: usize = BULK_MIN;
@@ -74,6 +75,8 @@ impl Session {
             return;
         }
         self.pursue_feed(&mut intake);
+        self.close_if_silent();
+        self.serve_held(&mut intake);
         if intake.is_waiting() || intake.is_streaming() {
             intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);
@@ -192,6 +195,18 @@ impl Session {
         if let Permit::Send(link) = &permit
             && let Some(kind) = intake.ordinary()
         {
+            let kind = match kind {
+                Kind::Plain | Kind::Queued => kind,
+                _ => {
+                    let frame = &buffer[at.frame..at.scan];
+                    let (kind, prelude) = self.prelude(link, kind, frame);
+                    if !prelude.is_empty() {
+                        self.flush(buffer, at, &permit);
+                    }
+                    prelude.into_iter().for_each(|own| own.ask(link, self));
+                    kind
+                }
+            };
             link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
             return permit;

@@ -7,17 +7,21 @@ use tokio::time::Instant;
 use crate::resp::questions::{BAD_SUBSCRIBE, DISCARD, REPLY_ON};
 use crate::resp::{Args, Special, replies, special};
 
+use super::identity::id_question;
 use super::intake::Intake;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
-use super::session::{Route, Session};
+use super::scripts::Mark;
+use super::session::Session;
 use super::settings::is_setting;
 use super::slot::{Kind, ReplyMode};
 
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
 const REFUSED_IN_MULTI: &[u8] =
     b"-ERR steadfast: this command is not available through a proxy\r\n";
+const REDIRECT_IN_MULTI: &[u8] =
+    b"-ERR steadfast: CLIENT TRACKING with REDIRECT is not allowed inside MULTI\r\n";
 const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
 
 impl Intake {
@@ -25,9 +29,12 @@ impl Intake {
     pub(super) fn ordinary(&self) -> Option<Kind> {
         match special(self.scanner.name()) {
             _ if self.hopeless => None,
-            Special::Plain | Special::Blocking if self.in_multi => Some(Kind::Queued),
+            Special::Plain | Special::Blocking | Special::Script if self.in_multi => {
+                Some(Kind::Queued)
+            }
             Special::Plain => Some(Kind::Plain),
             Special::Blocking => Some(Kind::Blocking(Instant::now())),
+            Special::Script => Some(Kind::Script(Mark::default())),
             _ => None,
         }
     }
@@ -43,7 +50,7 @@ impl Intake {
     pub(super) fn must_be_whole(&self) -> bool {
         match special(self.scanner.name()) {
             _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Auth | Special::Hello | Special::Client | Special::Refused => true,
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
         }
@@ -95,12 +102,10 @@ impl Session {
             (Permit::Refuse, Special::Multi) if !intake.in_multi && intake.scanner.argc() == 1 => {
                 intake.in_multi = true;
                 self.answer(&permit, replies::OK);
-                self.abandon_transaction(intake);
+                self.give_up_transaction(intake);
             }
-            (Permit::Refuse, Special::Exec | Special::Discard)
-                if intake.in_multi && !self.is_attached() =>
-            {
-                self.abandon_transaction(intake);
+            (Permit::Refuse, Special::Exec | Special::Discard) if intake.in_multi => {
+                self.give_up_transaction(intake);
                 self.answers_hopeless(intake, &permit, command);
             }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
@@ -158,6 +163,9 @@ impl Session {
             return link.command(self, kind, stand_in);
         }
         let queued = intake.in_multi;
+        if command == Special::Client && self.send_addressed(queued, link, frame) {
+            return;
+        }
         self.follow_transaction(intake, command, argc);
         let kind = match command {
             Special::Exec | Special::Discard | Special::Reset => {
@@ -174,6 +182,21 @@ impl Session {
         if was_reset {
             login::renew(self, intake, link);
         }
+    }
+
+    /// Sends a command that names other clients, if it is one: the ids in it are those of this link's
+    /// node, so it is not kept for another.
+    fn send_addressed(self: &Rc<Self>, queued: bool, link: &Rc<Link>, frame: &[u8]) -> bool {
+        let Some(addressed) = self.addressed(frame, link) else {
+            return false;
+        };
+        match (queued, is_setting(frame)) {
+            (true, true) => link.command(self, Kind::Refusal(REDIRECT_IN_MULTI), BAD_SUBSCRIBE),
+            (true, false) => link.ask(self, Kind::Queued, &addressed),
+            (false, true) => link.ask(self, Kind::Redirect(frame.into()), &addressed),
+            (false, false) => link.ask(self, Kind::Plain, &addressed),
+        }
+        true
     }
 
     /// Keeps track of whether the commands to come are queued by the server.
@@ -214,6 +237,7 @@ impl Session {
             }
             Special::Monitor if argc == 1 => Kind::Monitor,
             Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Script => Kind::Script(Mark::default()),
             Special::Multi => Kind::Multi,
             Special::Exec => Kind::Exec,
             Special::Discard => Kind::Discard,
@@ -221,6 +245,7 @@ impl Session {
             Special::Unwatch => Kind::Unwatch,
             Special::Setting => Kind::Setting,
             Special::Client if is_setting(frame) => Kind::Setting,
+            Special::Client => id_question(frame).unwrap_or(Kind::Plain),
             _ => Kind::Plain,
         }
     }
@@ -229,25 +254,11 @@ impl Session {
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
         let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
-        let attached = self.is_attached();
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
-        // A queue with a hole in it must never be executed.
-        match (intake.in_multi, attached) {
-            (true, true) => self.end_after_answers(intake, permit),
-            (true, false) => self.abandon_transaction(intake),
-            (false, _) => {}
+        if intake.in_multi {
+            self.give_up_transaction(intake);
         }
-    }
-
-    fn is_attached(&self) -> bool {
-        matches!(&*self.route.borrow(), Route::Attached(_))
-    }
-
-    /// The transaction the client is sending will not be executed, and no link hears of it again.
-    fn abandon_transaction(&self, intake: &mut Intake) {
-        intake.give_up_transaction();
-        self.state.borrow_mut().end_transaction();
     }
 }
 

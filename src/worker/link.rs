@@ -6,6 +6,7 @@
 //! when that generation's gate is shut or its lease ran out, and it ends with it.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -15,6 +16,7 @@ use crate::net::Transport;
 use crate::topology::Sign;
 
 use super::Worker;
+use super::ids::Registration;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
 use super::refusing::Case;
 use super::routing::{Fault, Router};
@@ -38,6 +40,16 @@ pub(crate) struct Link {
     owner_waits: Cell<bool>,
     /// CLIENT UNBLOCK was sent for it on our behalf.
     pub(super) unblocked: Cell<bool>,
+    /// What came while nothing might be delivered: at most one read.
+    early: RefCell<Vec<u8>>,
+    /// What the server calls this connection, once it has said so.
+    pub(super) upstream_id: Cell<Option<NonZeroU64>>,
+    /// It was asked.
+    pub(super) id_asked: Cell<bool>,
+    /// The server does not let this client load scripts.
+    pub(super) scripts_refused: Cell<bool>,
+    /// The owner can be found by its id.
+    pub(super) registration: RefCell<Option<Registration>>,
     ended: Cell<bool>,
 }
 
@@ -57,6 +69,11 @@ impl Link {
             finishing: Cell::new(false),
             owner_waits: Cell::new(false),
             unblocked: Cell::new(false),
+            early: RefCell::default(),
+            upstream_id: Cell::new(None),
+            id_asked: Cell::new(false),
+            scripts_refused: Cell::new(false),
+            registration: RefCell::default(),
             ended: Cell::new(false),
         })
     }
@@ -82,7 +99,7 @@ impl Link {
                 return Poll::Ready(Fault::Ended);
             }
             if !self.worker.may_deliver(self.generation) {
-                return Poll::Pending;
+                return self.poll_loss(cx);
             }
             // What cannot be written does not undo the replies that have come already.
             let broken = self.flush(cx).err();
@@ -100,6 +117,24 @@ impl Link {
         }
     }
 
+    /// While nothing may be delivered: notices that the link is lost. What comes instead waits.
+    fn poll_loss(&self, cx: &mut Context<'_>) -> Poll<Fault> {
+        let mut early = self.early.borrow_mut();
+        if !early.is_empty() {
+            return Poll::Pending;
+        }
+        let mut scratch = self.worker.scratch.borrow_mut();
+        scratch.clear();
+        match ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch)) {
+            Ok(0) => Poll::Ready(Fault::Eof),
+            Ok(_) => {
+                early.extend_from_slice(&scratch);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Fault::Io(error)),
+        }
+    }
+
     /// After replies came: the owner goes on if it waited for room, and a half-closed one may be
     /// done.
     fn tell_owner(&self) {
@@ -110,6 +145,10 @@ impl Link {
     }
 
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let early = self.early.take();
+        if !early.is_empty() {
+            return Poll::Ready(self.router.borrow_mut().route(&early, self));
+        }
         let body_left = self.router.borrow().passing_body_left();
         if body_left > BULK_MIN {
             return self.poll_fill_bulk(cx, body_left.min(BULK_LEN));
@@ -178,8 +217,10 @@ impl Link {
         self.write(bytes);
     }
 
-    /// Notes one command as in flight, and sends it.
+    /// Notes one command as in flight, and sends it, after what we have to ask before it.
     pub(crate) fn command(&self, owner: &Rc<Session>, kind: Kind, frame: &[u8]) {
+        let (kind, prelude) = owner.prelude(self, kind, frame);
+        prelude.into_iter().for_each(|own| own.ask(self, owner));
         self.expect(owner, kind, frame.len());
         self.send(frame);
     }
@@ -194,6 +235,9 @@ impl Link {
 
     /// Notes a command of which only the beginning is there, too large to be kept.
     pub(crate) fn begin_streamed(&self, owner: &Rc<Session>, kind: Kind) {
+        if matches!(kind, Kind::Blocking(_)) {
+            self.ask_id(owner);
+        }
         self.router.borrow_mut().expect_unkept(owner, kind, 0);
     }
 
@@ -272,6 +316,11 @@ impl Link {
         self.worker.report(self.generation, sign);
     }
 
+    /// Whether new commands may be sent to this link's node, as far as the gate says.
+    pub(super) fn is_open(&self) -> bool {
+        self.worker.gate_is_open()
+    }
+
     /// Whether CLIENT UNBLOCK was sent for this link on our behalf.
     pub(super) fn is_unblocked_by_us(&self) -> bool {
         self.unblocked.get()
@@ -294,6 +343,7 @@ impl Link {
     pub(crate) fn end(&self) {
         if !self.ended.replace(true) {
             self.transport.borrow().close();
+            *self.registration.borrow_mut() = None;
             self.router.borrow_mut().release();
             self.outbox.borrow_mut().clear();
             self.worker.counters.links.sub(1);

@@ -79,9 +79,8 @@ impl Session {
         }
         drop(state);
         intake.watch_lost |= plan.watch_lost;
-        if plan.aborted && intake.in_multi {
-            intake.give_up_transaction();
-        }
+        // The one the client is still sending; an earlier one may go on all the same.
+        intake.hopeless |= plan.aborted && intake.in_multi;
         let resp3 = self.state.borrow().resp3;
         let items = cases
             .into_iter()
@@ -153,6 +152,8 @@ fn entry(case: &Case) -> Entry {
     match case.kind {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
+        | Kind::OwnId
+        | Kind::ScriptLoad(_)
         | Kind::Login
         | Kind::Restore(_)
         | Kind::Resubscribe(..)
@@ -192,15 +193,27 @@ fn class_of(case: &Case) -> Class {
     }
 }
 
+impl Session {
+    /// The transaction the client is sending will not be executed.
+    pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
+        intake.hopeless = true;
+        self.forget_transaction();
+    }
+
+    /// The transaction that is open is not queued on any other link.
+    pub(super) fn forget_transaction(&self) {
+        let mut state = self.state.borrow_mut();
+        match &*self.route.borrow() {
+            Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
+            Route::None | Route::Connecting => state.transaction = None,
+        }
+    }
+}
+
 impl Intake {
     /// The rest of the frame at hand has nowhere to go; its beginning is answered for.
     fn abandon_stream(&mut self) {
         self.streaming = super::intake::Streaming::Nowhere;
-    }
-
-    /// The transaction the client is sending will not be executed.
-    pub(super) fn give_up_transaction(&mut self) {
-        self.hopeless = true;
     }
 }
 

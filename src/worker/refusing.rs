@@ -61,9 +61,11 @@ impl Router {
         if !proof && self.refused.is_none() {
             return Ok(false);
         }
-        if self.refused.is_none() {
+        if self.refused.is_none() && !link.is_unblocked_by_us() {
             link.report(Sign::Rejected);
         }
+        let head = self.head();
+        let renumbered = head.and_then(|head| head.owner.renumbered(&head.kind, frame, link));
         let Some(remains) = self.front_remains() else {
             return Ok(false);
         };
@@ -77,7 +79,7 @@ impl Router {
                 true => Progress::Refused,
                 false => Progress::Answered,
             },
-            reply: Some(frame.into()),
+            reply: Some(renumbered.map_or_else(|| frame.into(), Vec::into_boxed_slice)),
             ..Case::unanswered(remains)
         });
         Ok(true)

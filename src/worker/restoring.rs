@@ -11,11 +11,19 @@ use super::link::Link;
 use super::session::{Route, Session};
 use super::slot::Kind;
 
+/// The channel on which clients without push frames are told of changes.
+const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
+
 impl Session {
     /// The pool found a link. `verified`: its node is known to be a primary.
     pub(crate) fn attach(self: &Rc<Self>, link: Rc<Link>, verified: bool, knows_capa: bool) {
         if self.is_over() {
             return link.end();
+        }
+        self.was_attached.set(true);
+        if self.has_broken_redirection() {
+            link.end();
+            return self.close_after_flush();
         }
         self.role_pending.set(!verified);
         if knows_capa {
@@ -23,6 +31,9 @@ impl Session {
         }
         let logged_in = self.worker.config.login.is_some();
         let was_set = self.restore_settings(&link);
+        if self.told_id.get() {
+            link.ask_id(self);
+        }
         if !verified && (logged_in || was_set) {
             self.intake.borrow_mut().blocked = true;
             link.ask(self, Kind::RoleCheck(true), ROLE);
@@ -36,8 +47,21 @@ impl Session {
         self.task.wake();
     }
 
-    fn restore_settings(self: &Rc<Self>, link: &Link) -> bool {
+    /// Whether the link that was lost had a part in telling another client of changes, and nothing
+    /// but the end of the connection tells this one that this is over.
+    fn has_broken_redirection(&self) -> bool {
         let state = self.state.borrow();
+        let tells = !state.resp3 && state.redirection().is_some();
+        let names = state.names();
+        tells || names.is_some_and(|names| names.has_channel(INVALIDATIONS))
+    }
+
+    fn restore_settings(self: &Rc<Self>, link: &Link) -> bool {
+        let mut state = self.state.borrow_mut();
+        if let Some(target) = state.break_redirection() {
+            let broken = replies::redirection_broken(target);
+            self.deliver(&broken);
+        }
         for wish in state.wishes() {
             link.ask(self, Kind::Restore(wish.is_vital()), wish.frame());
         }
@@ -52,6 +76,12 @@ impl Session {
             link.ask(self, Kind::Restore(false), MONITOR);
         }
         if let Some(transaction) = &state.transaction {
+            // Queued, they can be loaded no more.
+            for frame in transaction.frames() {
+                if let Some(load) = self.script_lacking(link, frame) {
+                    load.ask(link, self);
+                }
+            }
             for frame in transaction.frames() {
                 any = true;
                 link.ask(self, Kind::Restore(false), frame);

@@ -52,6 +52,10 @@ pub(crate) enum Route {
 pub(crate) struct Session {
     pub(crate) worker: Rc<Worker>,
     key: usize,
+    /// What its client is called; never what a server calls one of its links.
+    pub(super) id: u64,
+    /// Somebody may know that id.
+    pub(super) told_id: Cell<bool>,
     pub(super) transport: RefCell<Transport>,
     pub(super) task: WakeSlot,
     pub(super) phase: Cell<Phase>,
@@ -69,6 +73,8 @@ pub(crate) struct Session {
     pub(super) backlog: RefCell<Backlog>,
     /// When a link broke, after which the node has to prove itself before it gets anything.
     pub(super) lost_at: Cell<Option<Instant>>,
+    /// It had a link before.
+    pub(super) was_attached: Cell<bool>,
     /// When the session is woken for a command's own timeout.
     pub(super) alarm: Cell<Option<Instant>>,
     /// Links in a row that refused a command as no primary would.
@@ -83,6 +89,8 @@ impl Session {
         let session = Rc::new(Self {
             worker: worker.clone(),
             key: entry.key(),
+            id: worker.ids.next(),
+            told_id: Cell::new(false),
             transport: RefCell::new(transport),
             task: WakeSlot::default(),
             phase: Cell::new(Phase::Open),
@@ -95,6 +103,7 @@ impl Session {
             lingering: Cell::new(false),
             backlog: RefCell::default(),
             lost_at: Cell::new(None),
+            was_attached: Cell::new(false),
             alarm: Cell::new(None),
             refusals: Cell::new(0),
         });

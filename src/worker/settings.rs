@@ -6,6 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::resp::Args;
 
+use super::identity::redirection;
+
 /// What a command sets; a later one of the same kind takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Setting {
@@ -129,9 +131,27 @@ impl Settings {
         &self.0
     }
 
+    /// The command the client logged in with.
+    pub(super) fn login(&self) -> Option<&[u8]> {
+        let hello = self
+            .find(Setting::Version)
+            .filter(|frame| Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH")));
+        hello.or_else(|| self.find(Setting::Login))
+    }
+
     /// Whether the client keeps a cache that the server tells of changes.
     pub(super) fn has_tracking(&self) -> bool {
         self.find(Setting::Tracking).is_some()
+    }
+
+    /// The client that is told of changes in this one's stead.
+    pub(super) fn redirection(&self) -> Option<u64> {
+        redirection(self.find(Setting::Tracking)?)
+    }
+
+    /// Tracking has ended.
+    pub(super) fn stop_tracking(&mut self) {
+        self.unset(Setting::Tracking);
     }
 
     /// RESET was answered: the library's name and version survive it (`resetCommand` in the

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::resp::Channels;
 
+use super::scripts::{Digest, Mark};
 use super::session::Session;
 
 /// One or more commands in flight.
@@ -32,6 +33,10 @@ pub(crate) enum Kind {
     Plain,
     /// Nothing, but it may be a long time coming; asked at this time.
     Blocking(Instant),
+    /// Success changes which scripts the server has; sent at this mark.
+    Script(Mark),
+    /// Sent a second time, after its script was loaded.
+    Repeated,
     /// The server queues it for a transaction.
     Queued,
     /// Success begins a transaction.
@@ -48,6 +53,12 @@ pub(crate) enum Kind {
     Unwatch,
     /// Success sets something on the connection.
     Setting,
+    /// CLIENT ID: the client gets an id of ours.
+    ClientId,
+    /// CLIENT GETREDIR: likewise.
+    RedirectTarget,
+    /// Success sets up tracking on behalf of another client; the command as the client wrote it.
+    Redirect(Box<[u8]>),
     /// Success means another identity, whose view of the node's role may have to be checked.
     Auth,
     /// Its shape tells the RESP version in use; `true` when it carried credentials.
@@ -70,6 +81,10 @@ pub(crate) enum Kind {
     Close,
     /// Our own ROLE (`true`) or bare HELLO (`false`), asked after a client's login.
     RoleCheck(bool),
+    /// Our own SCRIPT LOAD, of this script, sent at this mark.
+    ScriptLoad(Box<(Digest, Mark)>),
+    /// Our own CLIENT ID.
+    OwnId,
     /// Our own login, renewed after a client's RESET.
     Login,
     /// Ours: a new link is told what the client had set. `true`: it cannot go on without.

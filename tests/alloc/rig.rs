@@ -53,13 +53,16 @@ impl Rig {
         let (publisher, views) = Publisher::new(WORKERS, PATIENCE);
         let mut threads = Vec::new();
         let mut doors = Vec::new();
+        let ids = Arc::new(worker::Ids::default());
         for (index, view) in views.into_iter().enumerate() {
             let counters = Arc::new(worker::Counters::default());
             let (clients, incoming) = mpsc::channel(listener::HAND_OVER_MAX);
             let parts = worker::Parts {
+                scripts: Arc::default(),
                 config: config.clone(),
                 view,
                 counters: counters.clone(),
+                ids: ids.clone(),
                 reports: mpsc::channel(1).0,
                 clients: incoming,
                 stop: stop.clone(),

@@ -2,6 +2,7 @@
 //! find of commands, bytes, losses, switches, refusals and departures. Planted bugs show that the
 //! oracle can tell.
 
+mod cluster;
 mod oracle;
 mod proxy;
 mod server;

@@ -112,6 +112,8 @@ pub(crate) struct Proxy {
     blocked: bool,
     /// MULTI and what was queued; none when something of it is missing.
     transaction: Option<Option<Vec<Command>>>,
+    /// It is open only because its link is.
+    abandoned: bool,
     watching: bool,
     multi_granted: bool,
     backlog: VecDeque<Item>,
@@ -140,6 +142,7 @@ impl Proxy {
             watch_lost: false,
             blocked: false,
             transaction: None,
+            abandoned: false,
             watching: false,
             multi_granted: false,
             backlog: VecDeque::new(),
@@ -258,6 +261,14 @@ impl Proxy {
         match link.slots.is_empty() && !self.in_multi {
             true => None,
             false => self.lose_link(),
+        }
+    }
+
+    /// A queue with a hole in it must never be executed.
+    pub(crate) fn drop_holed(&mut self) -> Option<Wire> {
+        match self.abandoned {
+            true => self.lose_link(),
+            false => None,
         }
     }
 

@@ -264,6 +264,11 @@ impl Wire {
         self.connection.id
     }
 
+    /// All that was ever handed over.
+    pub(crate) fn handed(&self) -> usize {
+        self.handed
+    }
+
     pub(crate) fn hand(&mut self, command: Command) {
         self.sent.push_back(command);
         self.handed += PARTS;

@@ -110,6 +110,8 @@ impl World {
                 self.step(*step);
             }
             self.proxy.pump(self.may, usize::MAX);
+            let lost = self.proxy.drop_holed();
+            self.lost(lost, 0);
         }
         self.come_to_rest()?;
         oracle::judge(&self)

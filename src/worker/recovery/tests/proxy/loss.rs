@@ -37,13 +37,14 @@ impl Proxy {
         let entries: Vec<_> = cases.iter().map(entry).collect();
         let before = Before {
             in_transaction: self.transaction.is_some(),
-            replayable: matches!(self.transaction, Some(Some(_))),
+            replayable: matches!(self.transaction, Some(Some(_))) && !self.abandoned,
             watching: self.watching,
             multi_granted: self.multi_granted,
             resume_blocking: self.resume_blocking,
         };
         let plan = (self.planner)(&before, &entries);
         self.watching = false;
+        self.abandoned = false;
         if !plan.replay {
             self.transaction = None;
         }

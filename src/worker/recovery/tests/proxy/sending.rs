@@ -24,8 +24,8 @@ impl Proxy {
             _ => self.refuse(),
         }
         match kind {
-            Kind::Multi | Kind::Queued if self.in_multi => self.hopeless = true,
-            Kind::Exec | Kind::LostWatch | Kind::Discard => self.end_transaction(),
+            Kind::Multi | Kind::Queued if self.in_multi => self.give_up_transaction(),
+            Kind::Exec | Kind::LostWatch | Kind::Discard => self.forget_transaction(),
             _ => {}
         }
     }
@@ -36,9 +36,9 @@ impl Proxy {
         } else if !sends && op == Op::Multi && !self.in_multi {
             self.in_multi = true;
             self.answer(own(Reply::Ok));
-            self.abandon_transaction();
+            self.give_up_transaction();
         } else if !sends && matches!(op, Op::Exec | Op::Discard) && self.in_multi {
-            self.abandon_transaction();
+            self.give_up_transaction();
             self.answers_hopeless(op, sends);
         } else if !sends || (held && op == Op::Node) {
             self.refuse();
@@ -47,9 +47,16 @@ impl Proxy {
         }
     }
 
-    fn abandon_transaction(&mut self) {
+    pub(super) fn give_up_transaction(&mut self) {
         self.hopeless = true;
-        self.end_transaction();
+        self.forget_transaction();
+    }
+
+    fn forget_transaction(&mut self) {
+        match self.link {
+            Some(_) => self.abandoned = self.transaction.is_some(),
+            None => self.transaction = None,
+        }
     }
 
     fn answers_hopeless(&mut self, op: Op, sends: bool) -> bool {
@@ -73,10 +80,8 @@ impl Proxy {
 
     fn refuse(&mut self) {
         self.answer(own(Reply::NotExecuted));
-        match (self.in_multi, self.link.is_some()) {
-            (true, true) => drop(self.end()),
-            (true, false) => self.abandon_transaction(),
-            (false, _) => {}
+        if self.in_multi {
+            self.give_up_transaction();
         }
     }
 
