@@ -31,7 +31,7 @@ mod status;
 mod steering;
 mod subscription;
 mod task;
-mod underway;
+pub(crate) mod underway;
 mod upkeep;
 mod watches;
 

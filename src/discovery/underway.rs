@@ -54,7 +54,7 @@ struct Shown {
 
 /// All signs there are.
 #[derive(Debug, Default)]
-pub(super) struct Underway {
+pub(crate) struct Underway {
     shown: BTreeMap<HostPort, Shown>,
     /// Replicas that say they are primaries, and when they last did.
     masters: BTreeMap<HostPort, Millis>,
@@ -71,7 +71,7 @@ pub(super) struct Underway {
 
 impl Underway {
     /// A Sentinel published something at `now`.
-    pub(super) fn event(&mut self, from: &HostPort, event: &Event, now: Millis) {
+    pub(crate) fn event(&mut self, from: &HostPort, event: &Event, now: Millis) {
         if event.kind == Kind::Hint {
             return;
         }
@@ -103,7 +103,7 @@ impl Underway {
     }
 
     /// A poll sent at `at`, whose answer named `about`, showed that much trouble.
-    pub(super) fn polled(
+    pub(crate) fn polled(
         &mut self,
         from: &HostPort,
         trouble: Trouble,
@@ -136,7 +136,7 @@ impl Underway {
     }
 
     /// A node other than our primary, asked at `at`, said what it is.
-    pub(super) fn role(&mut self, address: &HostPort, says: Says, at: Millis) {
+    pub(crate) fn role(&mut self, address: &HostPort, says: Says, at: Millis) {
         if says != Says::Master {
             self.masters.remove(address);
             if says == Says::Replica {
@@ -150,17 +150,17 @@ impl Underway {
     }
 
     /// Something else cast doubt on the primary at `now`.
-    pub(super) fn doubt(&mut self, now: Millis) {
+    pub(crate) fn doubt(&mut self, now: Millis) {
         self.doubt = Some(now);
     }
 
     /// A Sentinel is no longer asked.
-    pub(super) fn forget(&mut self, from: &HostPort) {
+    pub(crate) fn forget(&mut self, from: &HostPort) {
         self.shown.remove(from);
     }
 
     /// The failover is over for us: its result was published. `former` was the primary before.
-    pub(super) fn concluded(&mut self, former: Option<HostPort>) {
+    pub(crate) fn concluded(&mut self, former: Option<HostPort>) {
         *self = Self {
             ignored: former.into_iter().collect(),
             ..Self::default()
@@ -168,7 +168,7 @@ impl Underway {
     }
 
     /// The gate was opened in place although the signs stay: they have had their time.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         self.given_up = true;
         for shown in self.shown.values_mut() {
             shown.step = None;
@@ -179,7 +179,7 @@ impl Underway {
     }
 
     /// The sign by which a failover of `ours` has begun: which Sentinel gave it, and what it was.
-    pub(super) fn begun(&self, ours: &HostPort, now: Millis) -> Option<(&HostPort, &'static str)> {
+    pub(crate) fn begun(&self, ours: &HostPort, now: Millis) -> Option<(&HostPort, &'static str)> {
         self.shown.iter().find_map(|(from, shown)| {
             let step = fresh(shown.step.as_ref(), ours, now, STEP_MEMORY);
             let flag = match &shown.trouble {
@@ -193,7 +193,7 @@ impl Underway {
     }
 
     /// Whether a failover of `ours` is likely to be under way.
-    pub(super) fn is_likely(&self, ours: &HostPort, now: Millis) -> bool {
+    pub(crate) fn is_likely(&self, ours: &HostPort, now: Millis) -> bool {
         let shows = |shown: &Shown| {
             let trouble = shown.trouble.as_ref().map(|(sign, _)| sign);
             fresh(shown.step.as_ref(), ours, now, STEP_MEMORY).is_some()
@@ -203,7 +203,7 @@ impl Underway {
     }
 
     /// A replica that was promoted in place of `ours`; the one a Sentinel chose, if there are more.
-    pub(super) fn promoted(&self, ours: &HostPort, now: Millis) -> Option<&HostPort> {
+    pub(crate) fn promoted(&self, ours: &HostPort, now: Millis) -> Option<&HostPort> {
         let is_fresh = |at: Millis| now.saturating_sub(at) <= ROLE_FRESH;
         let masters = || {
             let fresh = self.masters.iter().filter(|(_, at)| is_fresh(**at));
@@ -216,26 +216,26 @@ impl Underway {
     }
 
     /// Replicas that a Sentinel chose to promote.
-    pub(super) fn selected(&self) -> impl Iterator<Item = &HostPort> {
+    pub(crate) fn selected(&self) -> impl Iterator<Item = &HostPort> {
         self.shown
             .values()
             .filter_map(|shown| shown.selected.as_ref())
     }
 
     /// Whether a Sentinel chose this replica.
-    pub(super) fn is_selected(&self, address: &HostPort) -> bool {
+    pub(crate) fn is_selected(&self, address: &HostPort) -> bool {
         self.selected().any(|selected| selected == address)
     }
 
     /// Since when there have been signs of any failover.
-    pub(super) fn since(&self) -> Option<Millis> {
+    pub(crate) fn since(&self) -> Option<Millis> {
         self.since
     }
 
     /// Whether a gate that is not open since `shut_at` may open in place, for `ours`, at `now`: at
     /// once where nothing is left but aborts, and at the latest after `longest`, because a failover
     /// that comes to nothing must not keep a living primary from serving.
-    pub(super) fn may_open(
+    pub(crate) fn may_open(
         &self,
         ours: &HostPort,
         shut_at: Millis,

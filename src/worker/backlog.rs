@@ -50,6 +50,16 @@ impl Backlog {
         self.0.get_or_insert_default().push_front(item);
     }
 
+    /// Takes over what a lost link leaves behind; nothing else may wait.
+    pub(super) fn put(&mut self, items: VecDeque<Item>) {
+        self.0 = (!items.is_empty()).then(|| Box::new(items));
+    }
+
+    /// Gives up all of it.
+    pub(super) fn take(&mut self) -> VecDeque<Item> {
+        self.0.take().map_or_else(VecDeque::new, |items| *items)
+    }
+
     fn front(&self) -> Option<&Item> {
         self.0.as_ref()?.front()
     }
@@ -209,14 +219,19 @@ impl Session {
             }
             Kind::LostWatch => self.answer(permit, replies::nil(resp3)),
             Kind::Exec => self.answer(permit, replies::ABORTED),
-            _ if maybe_executed && class(frame) == Class::Read => {
+            // Nothing is executed by a MULTI, its EXEC will tell; what the others end is ended.
+            Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
+            _ if maybe_executed && acts_or_reads(class(frame)) => {
                 self.worker.counters.uncertain.add(1);
                 self.answer(permit, replies::UNCERTAIN);
             }
             _ => self.refuse(intake, permit),
         }
-        if matches!(kind, Kind::Multi | Kind::Queued) && intake.in_multi {
-            self.give_up_transaction(intake);
+        match kind {
+            Kind::Multi | Kind::Queued if intake.in_multi => self.give_up_transaction(intake),
+            // No link must hear of it again.
+            Kind::Exec | Kind::LostWatch | Kind::Discard => self.forget_transaction(),
+            _ => {}
         }
     }
 
@@ -246,6 +261,15 @@ impl Session {
             self.way(intake);
         }
     }
+}
+
+/// Whether a command that may be sent again leaves a trace beyond its connection, or is a question
+/// the client would otherwise take for never asked.
+fn acts_or_reads(class: Class) -> bool {
+    matches!(
+        class,
+        Class::Read | Class::Scan | Class::Blocking | Class::BlockingRead { .. }
+    )
 }
 
 /// When a blocking call gives up by itself: `Some(None)` for never, `None` for any other command.

@@ -103,7 +103,13 @@ impl Session {
             // What was meant for the node of the moment must not stop or turn its successor.
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
-            (Permit::Refuse, Special::Exec) if intake.in_multi => {
+            // Nothing is executed by it, and its EXEC will tell.
+            (Permit::Refuse, Special::Multi) if !intake.in_multi && intake.scanner.argc() == 1 => {
+                intake.in_multi = true;
+                self.answer(&permit, replies::OK);
+                self.give_up_transaction(intake);
+            }
+            (Permit::Refuse, Special::Exec | Special::Discard) if intake.in_multi => {
                 self.give_up_transaction(intake);
                 self.answers_hopeless(intake, &permit, command);
             }
@@ -206,9 +212,10 @@ impl Session {
             }
             // EXEC ends a transaction whatever its arguments.
             Special::Exec => intake.in_multi = false,
-            Special::Discard | Special::Reset => {
-                intake.in_multi &= argc != 1;
-                intake.watch_lost &= argc != 1;
+            Special::Discard | Special::Reset if argc == 1 => {
+                // Outside of a transaction DISCARD is refused, and the watch lives on.
+                intake.watch_lost &= command == Special::Discard && !intake.in_multi;
+                intake.in_multi = false;
             }
             Special::Unwatch => intake.watch_lost &= intake.in_multi,
             _ => {}

@@ -186,6 +186,7 @@ impl Router {
                 !skipped
             }
             Kind::Refusal(text) if !succeeded(frame) => {
+                state.spoil_transaction();
                 drop(state);
                 owner.deliver_local(text);
                 false
@@ -250,8 +251,10 @@ impl Router {
                 let frame = frame.filter(|frame| class(frame) == Class::Connection);
                 frame.iter().for_each(|frame| state.learn(frame));
             }
+            Kind::Queued if !succeeded => state.spoil_transaction(),
             Kind::Caching if succeeded => state.set_caching(self.front_frame()),
-            Kind::Exec => {
+            // Without a transaction it is refused, and a watch lives on.
+            Kind::Exec if state.transaction.is_some() => {
                 let transaction = state.end_transaction();
                 if let Some(transaction) = transaction.filter(|it| succeeded && it.sets_state()) {
                     state.learn_executed(&transaction, frame);

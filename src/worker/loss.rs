@@ -9,7 +9,7 @@ use crate::config::{BlockingOnFailover, PubsubOnFailover};
 use crate::resp::questions::DISCARD;
 use crate::resp::{Class, class, replies};
 
-use super::backlog::{Backlog, Item};
+use super::backlog::Item;
 use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
@@ -66,6 +66,10 @@ impl Session {
             }
             intake.abandon_stream();
         }
+        // What an earlier loss left is decided about together with this: a transaction may have been
+        // sent again in part.
+        let earlier = self.backlog.borrow_mut().take();
+        cases.extend(earlier.into_iter().map(Case::unsent));
         let entries: Vec<_> = cases.iter().map(entry).collect();
         let before = self.before();
         let plan = plan(&before, &entries);
@@ -76,17 +80,16 @@ impl Session {
         }
         drop(state);
         intake.watch_lost |= plan.watch_lost;
-        if plan.aborted && intake.in_multi {
-            self.give_up_transaction(&mut intake);
-        }
+        // The one the client is still sending; an earlier one may go on all the same.
+        intake.hopeless |= plan.aborted && intake.in_multi;
         let resp3 = self.state.borrow().resp3;
-        let items: Vec<_> = cases
+        let items = cases
             .into_iter()
             .zip(plan.fates)
             .filter_map(|(case, fate)| self.item(case, fate, resp3))
             .collect();
         drop(intake);
-        self.backlog.borrow_mut().put_first(items);
+        self.backlog.borrow_mut().put(items);
         self.tell_at_once();
     }
 
@@ -107,7 +110,7 @@ impl Session {
         let counters = &self.worker.counters;
         let answer = |reply: &[u8]| Some(Item::Answer(reply.into()));
         match fate {
-            Fate::Resend => {
+            Fate::Resend if case.kind != Kind::LostWatch => {
                 counters.resent.add(1);
                 let maybe_executed = case.progress == Progress::Whole;
                 Some(Item::Command {
@@ -116,7 +119,7 @@ impl Session {
                     maybe_executed,
                 })
             }
-            Fate::Nil => Some(Item::Command {
+            Fate::Resend | Fate::Nil => Some(Item::Command {
                 kind: Kind::LostWatch,
                 frame: DISCARD.into(),
                 maybe_executed: false,
@@ -157,11 +160,38 @@ fn entry(case: &Case) -> Entry {
         | Kind::Restore(_)
         | Kind::Resubscribe(..)
         | Kind::Restored => Entry::Own,
+        // DISCARD went in its place, so that it cannot have executed anything.
+        Kind::LostWatch => Entry::Command {
+            class: Class::Exec,
+            progress: Progress::Partly,
+            kept: true,
+        },
         _ => Entry::Command {
-            class: case.frame.as_deref().map_or(Class::Unknown, class),
+            class: class_of(case),
             progress: case.progress,
             kept: case.frame.is_some(),
         },
+    }
+}
+
+/// What changes the connection is known although its bytes are not kept.
+fn class_of(case: &Case) -> Class {
+    let class = match case.kind {
+        Kind::Multi => Class::Multi,
+        Kind::Exec => Class::Exec,
+        Kind::Discard => Class::Discard,
+        Kind::Watch => Class::Watch,
+        Kind::Unwatch => Class::Unwatch,
+        Kind::Setting | Kind::Auth | Kind::Hello(_) => Class::Connection,
+        _ => case.frame.as_deref().map_or(Class::Unknown, class),
+    };
+    let failed = |reply: &[u8]| reply.starts_with(b"-");
+    match class {
+        // Within a transaction, also one that turns out to be none, it is not waited for.
+        Class::Blocking if case.kind == Kind::Queued => Class::Effect,
+        // What followed was not queued.
+        Class::Multi if case.reply.as_deref().is_some_and(failed) => Class::Effect,
+        class => class,
     }
 }
 
@@ -169,6 +199,11 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
+        self.forget_transaction();
+    }
+
+    /// The transaction that is open is not queued on any other link.
+    pub(super) fn forget_transaction(&self) {
         let mut state = self.state.borrow_mut();
         match &*self.route.borrow() {
             Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
@@ -184,11 +219,19 @@ impl Intake {
     }
 }
 
-impl Backlog {
-    /// Puts what a lost link leaves behind before what waits already.
-    fn put_first(&mut self, items: Vec<Item>) {
-        for item in items.into_iter().rev() {
-            self.push_front(item);
+impl Case {
+    /// What had not been sent again yet.
+    fn unsent(item: Item) -> Self {
+        let (kind, frame) = match item {
+            Item::Command { kind, frame, .. } => (kind, Some(frame)),
+            Item::Answer(reply) => (Kind::Local(reply), None),
+            Item::End => (Kind::Close, None),
+        };
+        Self {
+            kind,
+            frame,
+            progress: Progress::Partly,
+            reply: None,
         }
     }
 }

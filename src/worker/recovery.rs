@@ -46,7 +46,8 @@ pub(super) enum Fate {
     Uncertain,
     /// Answered: was not executed.
     NotExecuted,
-    /// MULTI, answered `+OK`.
+    /// Answered `+OK`: MULTI, whose EXEC will tell, or what had only to end something on the
+    /// connection that is gone.
     Begun,
     /// Answered `+QUEUED`; what becomes of it, its EXEC says.
     Queued,
@@ -150,7 +151,10 @@ impl Walk<'_> {
                 (Class::Exec, Progress::Whole | Progress::Answered) => {
                     return Stretch::MaybeExecuted;
                 }
-                (Class::Exec | Class::Discard, _) => break,
+                (Class::Exec | Class::Discard, _) => {
+                    broken |= !kept;
+                    break;
+                }
                 // The server had refused a part of it: EXEC cannot have executed the rest.
                 (_, Progress::Refused) if !broken && kept && rest_is_at_hand(rest) => {
                     return Stretch::Replayed;
@@ -200,15 +204,16 @@ impl Walk<'_> {
                 self.stretch = self.enter(rest, granted, kept);
             }
             Class::Exec => {
-                self.watch_lost &= progress != Progress::Answered;
+                let answered = progress == Progress::Answered;
+                self.watch_lost &= !(answered && self.stretch == Stretch::MaybeExecuted);
                 self.stretch = Stretch::Outside;
             }
-            Class::Discard | Class::Unwatch => {
-                self.watch_lost &= class == Class::Unwatch && self.stretch != Stretch::Outside;
-                if class == Class::Discard {
-                    self.stretch = Stretch::Outside;
-                }
+            // Outside of a transaction the server refuses it, and the watch lives on.
+            Class::Discard if self.stretch != Stretch::Outside => {
+                self.watch_lost = false;
+                self.stretch = Stretch::Outside;
             }
+            Class::Unwatch if self.stretch == Stretch::Outside => self.watch_lost = false,
             _ => {}
         }
     }
@@ -243,21 +248,22 @@ impl Walk<'_> {
     }
 
     /// A command outside any transaction.
-    fn alone(&mut self, class: Class, progress: Progress, kept: bool) -> Fate {
+    fn alone(&self, class: Class, progress: Progress, kept: bool) -> Fate {
         let again = if kept {
             Fate::Resend
         } else {
             Fate::NotExecuted
         };
         match (progress, class) {
+            (_, Class::Unwatch) if !kept => Fate::Begun,
             (Progress::Answered, _) if !is_repeatable(class) => Fate::Pass,
-            (Progress::Answered, _) if !kept => Fate::Pass,
+            (Progress::Answered, Class::Read | Class::Scan) if !kept => Fate::Pass,
+            // What was set is gone with the connection, and cannot be set again.
+            (Progress::Answered, _) if !kept => Fate::Uncertain,
             (Progress::Answered, _) => Fate::Resend,
             (Progress::Partly | Progress::Refused, Class::Node) => Fate::NotExecuted,
-            (Progress::Partly | Progress::Refused, Class::Exec) => self.executed(again),
             (Progress::Partly | Progress::Refused, _) => again,
             (Progress::Whole, Class::Wait) => Fate::Zero,
-            (Progress::Whole, Class::Exec) => self.executed(Fate::Uncertain),
             (Progress::Whole, Class::Blocking) if kept && self.before.resume_blocking => again,
             (Progress::Whole, _) if kept && is_repeatable(class) => again,
             (Progress::Whole, _) => Fate::Uncertain,
@@ -265,19 +271,19 @@ impl Walk<'_> {
     }
 }
 
+/// Whether everything up to the end of the transaction is, its end included.
 fn rest_is_at_hand(rest: &[Entry]) -> bool {
-    let ends = |entry: &&Entry| {
-        !matches!(
-            entry,
+    for entry in rest {
+        match *entry {
+            Entry::Command { kept: false, .. } => return false,
             Entry::Command {
                 class: Class::Exec | Class::Discard,
                 ..
-            }
-        )
-    };
-    rest.iter()
-        .take_while(ends)
-        .all(|entry| !matches!(entry, Entry::Command { kept: false, .. }))
+            } => return true,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether a command that was not queued, although it should have been, may have had an effect.
@@ -309,3 +315,6 @@ pub(super) fn is_repeatable(class: Class) -> bool {
         | Class::Unknown => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

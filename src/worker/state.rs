@@ -221,6 +221,13 @@ impl ClientState {
         }
     }
 
+    /// A part of the transaction that is open was refused.
+    pub(super) fn spoil_transaction(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.spoil();
+        }
+    }
+
     /// EXEC was answered: whatever it said, the transaction is over, and so is every watch.
     pub(super) fn end_transaction(&mut self) -> Option<Box<Transaction>> {
         self.watching = false;

@@ -29,6 +29,12 @@ impl Transaction {
         self.add(frame);
     }
 
+    /// The server refused to queue a command: EXEC will execute nothing, and so it must be said on
+    /// any other link as well.
+    pub(super) fn spoil(&mut self) {
+        self.add(None);
+    }
+
     fn add(&mut self, frame: Option<&[u8]>) {
         match frame {
             Some(frame) if self.frames.len() + frame.len() <= KEPT_MAX && !self.incomplete => {
