@@ -1,0 +1,218 @@
+"""What a program saw, against what the new primary holds: the facts, and what is wrong with them.
+
+It deliberately talks to the primary directly: Steadfast does not help to judge itself.
+"""
+
+from collections import Counter
+
+# Answers already under way when the primary died may be read this much later.
+SETTLE = 0.3
+# The moment the gate shuts or opens is seen by the observer a little later than by others.
+EDGE = 0.05
+# redis-py gives up on an answer after 5 s; a longer outage makes it close, whatever the proxy does.
+SHORT_OUTAGE_MS = 4500
+UNCERTAIN = "UNCERTAIN"
+MASTERDOWN = "MasterDown"
+SAMPLE = 5
+
+
+class Verdict:
+    """Facts about one program in one scenario, and complaints."""
+
+    def __init__(self, scenario, fault_at, result):
+        self.scenario = scenario
+        self.fault_at = fault_at
+        self.result = result
+        self.activities = result["activities"]
+        self.facts = {}
+        self.complaints = []
+
+    def expect(self, holds, complaint):
+        """Notes a complaint unless it holds."""
+        if not holds:
+            self.complaints.append(complaint)
+
+    def add(self, fact, number):
+        """Adds to a counted fact."""
+        self.facts[fact] = self.facts.get(fact, 0) + number
+
+    def acked(self, name):
+        """Values an activity was told are written, with the times."""
+        return self.activities[name]["acked"]
+
+    def failed(self, name):
+        """Values whose write raised, with the labels."""
+        return dict(self.activities[name]["failed"])
+
+    def check_written(self, what, values, stored, failed):
+        """No value twice; none lost that had to survive; none there that was refused."""
+        count = Counter(stored)
+        twice = [value for value, times in count.items() if times > 1]
+        lost = [(value, at) for value, at in values if value not in count]
+        after = [value for value, at in lost if at > self.fault_at + SETTLE]
+        refused = [v for v, name in failed.items() if is_refusal(name) and v in count]
+        maybe = [v for v, name in failed.items() if not is_refusal(name) and v in count]
+        self.add("acked", len(values))
+        self.add("lost", len(lost))
+        self.add("twice", len(twice))
+        self.add("raised_but_there", len(maybe))
+        self.expect(not twice, f"{what}: executed twice: {twice[:SAMPLE]}")
+        self.expect(not refused, f"{what}: refused and executed: {refused[:SAMPLE]}")
+        if self.scenario == "planned":
+            self.expect(not lost, f"{what}: {len(lost)} acknowledged and lost: {lost[:SAMPLE]}")
+        else:
+            self.expect(not after, f"{what}: acknowledged by the new primary, lost: {after[:SAMPLE]}")
+
+
+def is_refusal(name):
+    """Whether the server said that the command was not executed."""
+    return MASTERDOWN in name or "MASTERDOWN" in name or "EXECABORT" in name or "ExecAbort" in name
+
+
+def judge(scenario, fault_at, result, primary):
+    """The verdict on one program; `primary` is a client of the new primary."""
+    verdict = Verdict(scenario, fault_at, result)
+    judge_errors(verdict)
+    for name, key in result.get("lists", {}).items():
+        stored = primary.lrange(key, 0, -1)
+        verdict.check_written(key, verdict.acked(name), stored, verdict.failed(name))
+    for key, counter in result.get("counters", {}).items():
+        pair = (primary.llen(key), int(primary.get(counter) or 0))
+        verdict.expect(pair[0] == pair[1], f"{key}: half a transaction: {pair}")
+    for one in result.get("queues", []):
+        judge_queue(verdict, one, primary)
+    for feed in result.get("feeds", []):
+        judge_feed(verdict, feed)
+    judge_special(verdict, primary)
+    return verdict
+
+
+def judge_errors(verdict):
+    """What was raised and logged, and whether everything goes on."""
+    errors = Counter()
+    for name, activity in verdict.activities.items():
+        errors.update(activity["errors"])
+        verdict.add("ok", activity["ok"])
+        if verdict.scenario != "refused":
+            verdict.expect(activity["went_on"], f"{name}: did not go on")
+    pauses = [activity["longest_pause_ms"] for activity in verdict.activities.values()]
+    verdict.facts["longest_pause_ms"] = max(pauses)
+    verdict.facts["errors"] = dict(errors)
+    logged = verdict.result.get("logged", []) + verdict.result.get("worker_log", [])
+    verdict.facts["logged"] = logged[:SAMPLE]
+    closes = verdict.result.get("closes", 0)
+    verdict.facts["closes"] = closes
+    if "attempts" in verdict.result:
+        return  # Its errors and closed sockets are its own doing.
+    if verdict.scenario == "planned":
+        verdict.expect(not errors, f"raised: {dict(errors)}")
+        verdict.expect(not logged, f"logged: {logged[:SAMPLE]}")
+        verdict.expect(not closes, f"{closes} connections closed")
+    elif verdict.scenario == "crash":
+        other = {name: n for name, n in errors.items() if UNCERTAIN not in name}
+        verdict.expect(not other, f"raised besides UNCERTAIN: {other}")
+        if max(pauses) < SHORT_OUTAGE_MS:
+            verdict.expect(not closes, f"{closes} connections closed")
+
+
+def judge_queue(verdict, one, primary):
+    """Each element pushed is popped or still there; in a planned failover exactly once."""
+    popped = [value for value, _ in verdict.acked(one["popped"])]
+    rest = primary.lrange(one["key"], 0, -1)
+    pushed = verdict.acked(one["pushed"])
+    count = Counter(popped + rest)
+    lost = [value for value, _ in pushed if value not in count]
+    twice = [value for value, times in count.items() if times > 1]
+    verdict.add("jobs", len(pushed))
+    verdict.add("jobs_lost", len(lost))
+    verdict.add("jobs_twice", len(twice))
+    if verdict.scenario == "planned":
+        verdict.expect(not lost, f"{one['key']}: lost: {lost[:SAMPLE]}")
+        verdict.expect(not twice, f"{one['key']}: popped twice: {twice[:SAMPLE]}")
+
+
+def judge_feed(verdict, feed):
+    """Each message that had receivers was received once, in order."""
+    received = [value for name in feed["received"] for value, _ in verdict.acked(name)]
+    count = Counter(received)
+    twice = [value for value, times in count.items() if times > 1]
+    last = max((int(value[1:]) for value in received), default=0)
+    published = [value for value, _ in verdict.acked(feed["published"]) if int(value[1:]) <= last]
+    missed = [value for value in published if value not in count]
+    verdict.add("messages", len(received))
+    verdict.add("messages_missed", len(missed))
+    verdict.facts["to_nobody"] = verdict.result.get("to_nobody", 0)
+    verdict.expect(not twice, f"received twice: {twice[:SAMPLE]}")
+    for name in feed["received"]:
+        numbers = [int(value[1:]) for value, _ in verdict.acked(name)]
+        verdict.expect(numbers == sorted(numbers), f"{name}: out of order")
+    if verdict.scenario == "planned":
+        verdict.expect(not missed, f"published and not received: {missed[:SAMPLE]}")
+        verdict.expect(not verdict.facts["to_nobody"], "published while nobody was subscribed")
+
+
+def judge_special(verdict, primary):
+    """What only one of the programs has."""
+    result = verdict.result
+    if "patient_pop" in result and verdict.scenario != "refused":
+        got = result["patient_pop"]
+        verdict.expect(got == ["late"], f"a pop without limit got {got}")
+    if "worker_alive" in result:
+        judge_worker(verdict)
+    if "jobs" in result:
+        jobs = result["jobs"]
+        verdict.expect(not result["stalled"] or verdict.scenario != "planned", "a job stalled")
+        judge_jobs(verdict, verdict.acked(jobs["sent"]), jobs["executed"])
+    if "forgotten" in result:
+        verdict.facts["sessions_forgotten"] = len(result["forgotten"])
+        if verdict.scenario == "planned":
+            verdict.expect(not result["forgotten"], f"forgotten: {result['forgotten'][:SAMPLE]}")
+    if "attempts" in result:
+        judge_attempts(verdict, primary)
+
+
+def judge_worker(verdict):
+    """Celery: the worker lives, with the children it had, and its tasks were executed."""
+    result = verdict.result
+    verdict.facts["worker_restarts"] = result["worker_restarts"]
+    verdict.expect(result["worker_alive"], "the worker ended")
+    verdict.expect(not result["worker_restarts"], "the worker's children were replaced")
+    judge_jobs(verdict, verdict.acked("send"), result["executed"])
+
+
+def judge_jobs(verdict, sent, executed):
+    """Jobs accepted against jobs executed."""
+    count = Counter(executed)
+    lost = [value for value, _ in sent if value not in count]
+    late = [value for value, at in sent if value not in count and at > verdict.fault_at + SETTLE]
+    twice = [value for value, times in count.items() if times > 1]
+    verdict.add("jobs", len(sent))
+    verdict.add("jobs_lost", len(lost))
+    verdict.add("jobs_twice", len(twice))
+    verdict.expect(not late, f"accepted by the new primary, never executed: {late[:SAMPLE]}")
+    if verdict.scenario == "planned":
+        verdict.expect(not lost, f"{len(lost)} jobs lost: {lost[:SAMPLE]}")
+        verdict.expect(not twice, f"executed twice: {twice[:SAMPLE]}")
+
+
+def judge_attempts(verdict, primary):
+    """Nothing twice, nothing acknowledged missing, nothing given up while held executed."""
+    attempts = verdict.result["attempts"]
+    begin, end = verdict.result["held"]
+    count = Counter(primary.lrange(verdict.result["attempts_key"], 0, -1))
+    acked = [(one["value"], one["ended"]) for one in attempts if one["outcome"] == "ok"]
+    failed = {one["value"]: one["outcome"] for one in attempts if one["outcome"] != "ok"}
+    verdict.check_written("attempts", acked, list(count.elements()), failed)
+    held = [
+        one["value"]
+        for one in attempts
+        if one["outcome"] == "given up" and one["sent"] > begin + EDGE and one["ended"] < end - EDGE
+    ]
+    given_up = [one for one in attempts if one["outcome"] == "given up"]
+    executed = [value for value in held if value in count]
+    verdict.facts["given_up"] = len(given_up)
+    verdict.facts["given_up_and_there"] = sum(one["value"] in count for one in given_up)
+    verdict.facts["given_up_while_held"] = len(held)
+    verdict.facts["held_ms"] = round((end - begin) * 1000)
+    verdict.expect(held, "nobody gave up while held: this run shows nothing")
+    verdict.expect(not executed, f"given up while held, yet executed: {executed[:SAMPLE]}")

@@ -1,0 +1,136 @@
+"""A Celery worker with its defaults, and an application that sends it tasks and wants the results.
+
+The worker is a process of its own. Whether it lives, with the same children, and what it logs at
+WARNING and above, is part of the result.
+"""
+
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import watch_redis_py
+from stage import LATE_LIMIT, PACE, Stage
+
+RESULT_LIMIT = 20
+END_LIMIT = 10
+TROUBLE = re.compile(r": (WARNING|ERROR|CRITICAL)/|Traceback|Connection to broker lost")
+folder = pathlib.Path(tempfile.mkdtemp(prefix="steadfast-celery-", dir=os.environ["PROGRAM_FOLDER"]))
+os.environ["CELERY_MARKS"] = str(folder / "marks")
+(folder / "marks").touch()
+
+from celery_tasks import mark  # noqa: E402  the environment comes first
+
+stage = Stage()
+sends = stage.activity("send")
+results = stage.activity("result")
+pending = queue.Queue()
+
+
+def start_worker():
+    """The worker as the manual starts it; two children suffice."""
+    command = [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "-c", "2"]
+    with open(folder / "worker.log", "wb") as log:
+        return subprocess.Popen(
+            [*command, "--loglevel", "INFO"],
+            cwd=pathlib.Path(__file__).parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def children(process):
+    """Process ids of the worker's children."""
+    path = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return sorted(path.read_text().split()) if path.exists() else []
+
+
+def send():
+    """One task after another."""
+    number = 0
+    while sends.goes_on() or results.goes_on():
+        number += 1
+        value = f"c{number}"
+        try:
+            pending.put((value, mark.delay(value)))
+            sends.ok(value)
+        except Exception as error:
+            sends.error(error, value)
+        time.sleep(4 * PACE)
+    pending.put(None)
+
+
+def collect():
+    """The result of each task sent."""
+    while task := pending.get():
+        value, outcome = task
+        try:
+            assert outcome.get(timeout=RESULT_LIMIT) == value
+            results.ok(value)
+        except Exception as error:
+            results.error(error, value)
+
+
+def marks():
+    """Executions so far, in order."""
+    return (folder / "marks").read_text().split()
+
+
+def wait_until_idle():
+    """Gives tasks that are still queued the time to be executed."""
+    wanted = {value for value, _ in sends.acked}
+    end = time.time() + LATE_LIMIT
+    while wanted - set(marks()) and time.time() < end:
+        time.sleep(PACE)
+
+
+def conclude():
+    """What became of the tasks and of the worker."""
+    wait_until_idle()
+    alive = worker.poll() is None
+    now = children(worker)
+    log = (folder / "worker.log").read_text(errors="replace").splitlines()
+    trouble = [line[:200] for line in log if TROUBLE.search(line)]
+    executions = marks()
+    return {
+        "worker_alive": alive,
+        "worker_restarts": len(set(at_first) - set(now)),
+        "worker_log": trouble[:20],
+        "executed": executions,
+        **watch_redis_py.seen(),
+    }
+
+
+def end_worker():
+    """A warm shutdown, bounded."""
+    worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(END_LIMIT)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        worker.wait()
+
+
+watch_redis_py.watch()
+worker = start_worker()
+at_first = []
+
+
+def note_children():
+    """The children of a worker that has begun to work."""
+    while not stage.warm() and not stage.stopping.is_set():
+        time.sleep(PACE)
+    at_first.extend(children(worker))
+
+
+try:
+    stage.conclude = conclude
+    stage.play(send, collect, note_children)
+finally:
+    end_worker()
