@@ -17,12 +17,14 @@ import time
 import watch_redis_py
 from stage import LATE_LIMIT, PACE, Stage
 
-RESULT_LIMIT = 20
+RESULT_LIMIT = 10
 END_LIMIT = 10
 TROUBLE = re.compile(r": (WARNING|ERROR|CRITICAL)/|Traceback|Connection to broker lost")
 folder = pathlib.Path(tempfile.mkdtemp(prefix="steadfast-celery-", dir=os.environ["PROGRAM_FOLDER"]))
 os.environ["CELERY_MARKS"] = str(folder / "marks")
 (folder / "marks").touch()
+
+import celery.exceptions  # noqa: E402
 
 from celery_tasks import mark  # noqa: E402  the environment comes first
 
@@ -30,6 +32,7 @@ stage = Stage()
 sends = stage.activity("send")
 results = stage.activity("result")
 pending = queue.Queue()
+without_result = []
 
 
 def start_worker():
@@ -58,7 +61,7 @@ def send():
         number += 1
         value = f"c{number}"
         try:
-            pending.put((value, mark.delay(value)))
+            pending.put((value, time.time(), mark.delay(value)))
             sends.ok(value)
         except Exception as error:
             sends.error(error, value)
@@ -69,10 +72,12 @@ def send():
 def collect():
     """The result of each task sent."""
     while task := pending.get():
-        value, outcome = task
+        value, sent, outcome = task
         try:
             assert outcome.get(timeout=RESULT_LIMIT) == value
             results.ok(value)
+        except celery.exceptions.TimeoutError:
+            without_result.append([value, sent])
         except Exception as error:
             results.error(error, value)
 
@@ -103,6 +108,7 @@ def conclude():
         "worker_restarts": len(set(at_first) - set(now)),
         "worker_log": trouble[:20],
         "executed": executions,
+        "without_result": without_result,
         **watch_redis_py.seen(),
     }
 

@@ -16,7 +16,7 @@ const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 function label(error) {
   const text = String(error?.message || error?.code || error);
   const word = /^([A-Z]+)( |$)/.exec(text);
-  const short = (word ? word[1] : text).replaceAll(String(PORT), 'PORT');
+  const short = (word ? word[1] : text).replace(/\d+/g, 'N');
   return `${error?.name ?? typeof error}: ${short}`.slice(0, LABEL_LENGTH);
 }
 
@@ -83,6 +83,7 @@ class Activity {
     return {
       ok: this.oks,
       errors: this.errors,
+      in_flight: 1,
       went_on: this.late > 0,
       longest_pause_ms: this.longest,
       acked: this.acked,

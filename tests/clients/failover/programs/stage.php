@@ -17,7 +17,7 @@ function say(array $message): void
 function label(string $kind, string $text): string
 {
     $short = preg_match('/^([A-Z]+) /', $text, $found) ? $found[1] : $text;
-    return substr("$kind: $short", 0, LABEL_LENGTH);
+    return substr("$kind: " . preg_replace('/\d+/', 'N', $short), 0, LABEL_LENGTH);
 }
 
 /** One loop of a program: what went well, what was raised, which values are meant to be where. */
@@ -79,6 +79,7 @@ final class Activity
         $report = [
             'ok' => $this->oks,
             'errors' => (object) $this->errors,
+            'in_flight' => 1,
             'went_on' => $this->late > 0,
             'longest_pause_ms' => (int) round($this->longest * 1000),
             'acked' => $this->acked,

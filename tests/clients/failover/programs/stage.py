@@ -7,6 +7,7 @@ program prints its result, one line of JSON, and ends. It judges nothing: it say
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ LATE = 10
 # Well beyond the hold time (15 s): an activity that has not gone on by then never will.
 LATE_LIMIT = 25
 LABEL_LENGTH = 90
+NUMBER = re.compile(r"\d+")
 
 
 def label(error):
@@ -27,16 +29,16 @@ def label(error):
     words = text.split(" ", 1)
     if words[0].isupper() and words[0].isalpha():
         text = words[0]
-    text = text.replace(str(PORT), "PORT")
-    return f"{type(error).__name__}: {text}"[:LABEL_LENGTH]
+    return NUMBER.sub("N", f"{type(error).__name__}: {text}")[:LABEL_LENGTH]
 
 
 class Activity:
     """One loop of a program: what went well, what was raised, which values are meant to be where."""
 
-    def __init__(self, stage, name):
+    def __init__(self, stage, name, in_flight):
         self.stage = stage
         self.name = name
+        self.in_flight = in_flight
         self.oks = 0
         self.late = 0
         self.errors = {}
@@ -74,6 +76,7 @@ class Activity:
         return {
             "ok": self.oks,
             "errors": self.errors,
+            "in_flight": self.in_flight,
             "went_on": self.late > 0,
             "longest_pause_ms": round(self.longest * 1000),
             "acked": self.acked,
@@ -91,9 +94,9 @@ class Stage:
         self.extra = {}
         self.conclude = dict
 
-    def activity(self, name):
-        """A new activity."""
-        activity = Activity(self, name)
+    def activity(self, name, in_flight=1):
+        """A new activity, which has at most so many commands in flight."""
+        activity = Activity(self, name, in_flight)
         self.activities.append(activity)
         return activity
 
