@@ -32,6 +32,7 @@ ASK_LIMIT = 1
 POLL = 0.02
 # Long enough that every client has a command in flight, far below heartbeat and down-after.
 FREEZE = 0.15
+CALM = 3
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
@@ -211,6 +212,12 @@ class Bed:
         """Port of the primary all Sentinels agree on, else None."""
         named = {self.named_primary(port) for port in self.sentinels}
         return named.pop() if len(named) == 1 else None
+
+    def stay(self):
+        """Nothing is done to the deployment for as long as a failover takes."""
+        began = time.time()
+        time.sleep(CALM)
+        return began
 
     def plan_failover(self):
         """A planned failover, followed by Steadfast; says when it was ordered."""

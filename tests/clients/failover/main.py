@@ -1,11 +1,9 @@
 """Runs unchanged client programs through Steadfast while the primary changes, and judges each.
 
-    main.py [--scenario planned|crash|refused]... [--apart] [PROGRAM...]
+    main.py [--scenario calm|planned|crash|refused]... [--apart] [PROGRAM...]
 
 One line for each program and scenario: `ok` or `FAILED`, then the facts as JSON. Exits with 1 if
-any failed. With `--apart` each program has the deployment for itself. `refused` is a crash with a
-hold time so short that Steadfast has to answer MASTERDOWN; what the libraries do then is told, and
-only what must never happen is judged.
+any failed. With `--apart` each program has the deployment for itself. README.md tells the scenarios.
 """
 
 import argparse
@@ -36,8 +34,14 @@ PROGRAMS = [
     "impatient.py",
 ]
 INTERPRETERS = {".py": sys.executable, ".php": "php", ".cjs": "node"}
-FLAGS = {"planned": [], "crash": [], "refused": ["--hold-timeout=200ms"]}
-DEFAULT_SCENARIOS = ["planned", "crash"]
+FLAGS = {"calm": [], "planned": [], "crash": [], "refused": ["--hold-timeout=200ms"]}
+FAULTS = {
+    "calm": Bed.stay,
+    "planned": Bed.plan_failover,
+    "crash": Bed.crash,
+    "refused": Bed.crash,
+}
+DEFAULT_SCENARIOS = ["planned", "crash", "refused"]
 READY_LIMIT = 40
 RESULT_LIMIT = 75
 # Every program shows its steady state for this long before anything is done to the primary.
@@ -123,7 +127,7 @@ def watch(scenario, programs, bed):
     for program in late:
         yield program.name, [f"was not ready in {READY_LIMIT} s; see {program.log}"], {}
     time.sleep(CALM)
-    fault_at = bed.plan_failover() if scenario == "planned" else bed.crash()
+    fault_at = FAULTS[scenario](bed)
     for program in programs:
         program.stop()
     deadline = time.monotonic() + RESULT_LIMIT
@@ -137,6 +141,7 @@ def watch(scenario, programs, bed):
                 yield program.name, verdict.complaints, verdict.facts
             elif program not in late:
                 yield program.name, [f"gave no result; see {program.log}"], {}
+    yield "steadfast", [], bed.status()["totals"]
 
 
 def parse():

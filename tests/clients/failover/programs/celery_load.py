@@ -4,6 +4,7 @@ The worker is a process of its own. Whether it lives, with the same children, an
 WARNING and above, is part of the result.
 """
 
+import ctypes
 import os
 import pathlib
 import queue
@@ -19,6 +20,7 @@ from stage import LATE_LIMIT, PACE, Stage
 
 RESULT_LIMIT = 10
 END_LIMIT = 10
+PR_SET_PDEATHSIG = 1
 TROUBLE = re.compile(r": (WARNING|ERROR|CRITICAL)/|Traceback|Connection to broker lost")
 folder = pathlib.Path(tempfile.mkdtemp(prefix="steadfast-celery-", dir=os.environ["PROGRAM_FOLDER"]))
 os.environ["CELERY_MARKS"] = str(folder / "marks")
@@ -45,7 +47,13 @@ def start_worker():
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            preexec_fn=die_with_parent,
         )
+
+
+def die_with_parent():
+    """In the child: a worker must not outlive this program, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def children(process):

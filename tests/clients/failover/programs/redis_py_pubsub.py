@@ -9,6 +9,7 @@ from stage import HOST, PACE, PORT, Stage
 
 CHANNEL = "py:feed"
 PATTERN = "py:news:*"
+CONFIRM_LIMIT = 10
 stage = Stage()
 published = stage.activity("publish")
 received = stage.activity("receive")
@@ -17,21 +18,28 @@ client = redis.Redis(HOST, PORT)
 to_nobody = []
 
 
-def subscribe():
-    """A subscriber as the manual shows it."""
-    with client.pubsub(ignore_subscribe_messages=True) as feed:
-        feed.subscribe(CHANNEL)
-        feed.psubscribe(PATTERN)
-        while received.goes_on() or by_pattern.goes_on():
-            try:
-                message = feed.get_message(timeout=0.2)
-            except Exception as error:
-                received.error(error)
-                time.sleep(PACE)
-                continue
-            if message:
-                activity = by_pattern if message["type"] == "pmessage" else received
-                activity.ok(message["data"].decode())
+def subscribed():
+    """A feed as the manual shows it, both subscriptions confirmed."""
+    feed = client.pubsub()
+    feed.subscribe(CHANNEL)
+    feed.psubscribe(PATTERN)
+    for _ in range(2):
+        feed.get_message(timeout=CONFIRM_LIMIT)
+    return feed
+
+
+def receive():
+    """Whatever comes, until both kinds came after the end of the load."""
+    while received.goes_on() or by_pattern.goes_on():
+        try:
+            message = feed.get_message(ignore_subscribe_messages=True, timeout=0.2)
+        except Exception as error:
+            received.error(error)
+            time.sleep(PACE)
+            continue
+        if message:
+            activity = by_pattern if message["type"] == "pmessage" else received
+            activity.ok(message["data"].decode())
 
 
 def publish():
@@ -62,4 +70,5 @@ def conclude():
 
 watch_redis_py.watch()
 stage.conclude = conclude
-stage.play(subscribe, publish)
+feed = subscribed()
+stage.play(receive, publish)

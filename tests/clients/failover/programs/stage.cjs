@@ -36,7 +36,7 @@ class Activity {
     const now = Date.now();
     this.oks += 1;
     if (this.stage.stopping) this.late += 1;
-    this.longest = Math.max(this.longest, now - this.last);
+    if (this.oks > WARM) this.longest = Math.max(this.longest, now - this.last);
     this.last = now;
     if (value !== undefined) this.acked.push([value, now / 1000]);
   }

@@ -44,7 +44,7 @@ final class Activity
         $now = microtime(true);
         $this->oks += 1;
         $this->late += $this->stopAt === INF ? 0 : 1;
-        $this->longest = max($this->longest, $now - $this->last);
+        $this->longest = $this->oks > WARM ? max($this->longest, $now - $this->last) : 0.0;
         $this->last = $now;
         if ($value !== null) {
             $this->acked[] = [$value, $now];

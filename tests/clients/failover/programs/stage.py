@@ -52,7 +52,8 @@ class Activity:
         now = time.time()
         self.oks += 1
         self.late += self.stage.stopping.is_set()
-        self.longest = max(self.longest, now - self.last)
+        if self.oks > WARM:
+            self.longest = max(self.longest, now - self.last)
         self.last = now
         if value is not None:
             self.acked.append([value, now])
