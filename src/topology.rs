@@ -66,6 +66,9 @@ pub struct Primary {
     /// `false` when our own control connection may not ask (NOAUTH): then each link checks the
     /// role itself after its client's AUTH.
     pub role_verified: bool,
+    /// The node is known to understand `CLIENT CAPA redirect` (Valkey 8.0 and later); `false` also
+    /// where its version could not be learned.
+    pub knows_capa: bool,
 }
 
 /// One published state. Immutable but for the lease, which only ever moves forward.

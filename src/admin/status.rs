@@ -42,7 +42,7 @@ struct Totals {
     commands: u64,
     held: u64,
     refused: u64,
-    closed_by_switch: u64,
+    links_closed_by_switch: u64,
 }
 
 impl<'a> Report<'a> {
@@ -84,7 +84,7 @@ impl Totals {
             commands: counters.commands.load(),
             held: counters.held.load(),
             refused: counters.refused.load(),
-            closed_by_switch: counters.closed_by_switch.load(),
+            links_closed_by_switch: counters.links_closed_by_switch.load(),
         }
     }
 
@@ -99,7 +99,9 @@ impl Totals {
             commands: self.commands.wrapping_add(other.commands),
             held: self.held.wrapping_add(other.held),
             refused: self.refused.wrapping_add(other.refused),
-            closed_by_switch: self.closed_by_switch.wrapping_add(other.closed_by_switch),
+            links_closed_by_switch: self
+                .links_closed_by_switch
+                .wrapping_add(other.links_closed_by_switch),
         }
     }
 }

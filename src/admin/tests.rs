@@ -61,6 +61,7 @@ impl Bed {
             address: HostPort::new("10.0.0.7", 6379),
             epoch: 3,
             role_verified: true,
+            knows_capa: false,
         };
         let lease = Instant::now() + Duration::from_secs(2);
         self.publisher.switch(primary, lease).await;

@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::{BlockingOnFailover, PubsubOnFailover};
 use super::{Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool, parse};
 use crate::net::HostPort;
 
@@ -124,6 +125,24 @@ pub(super) struct ClientFlags {
     /// Bytes held for one waiting client before its socket is read no further
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse::size)]
     pub(super) max_held_bytes_per_client: usize,
+    /// What becomes of a blocking call, such as BLPOP, that still waits when the primary changes:
+    /// `resume` asks the new one with the time that is left, `error` answers UNCERTAIN
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "resume",
+        hide_possible_values = true
+    )]
+    pub(super) blocking_on_failover: BlockingOnFailover,
+    /// What becomes of subscribers when the primary changes: `resume` subscribes them there,
+    /// `close` closes them, so that they know that they may have missed messages
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "resume",
+        hide_possible_values = true
+    )]
+    pub(super) pubsub_on_failover: PubsubOnFailover,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,

@@ -154,6 +154,10 @@ pub struct Config {
     pub sentinel_discovery: bool,
     /// What to do when no Sentinel can be reached.
     pub on_sentinel_loss: OnSentinelLoss,
+    /// What becomes of a blocking call that was still waiting when its primary went.
+    pub blocking_on_failover: BlockingOnFailover,
+    /// What becomes of subscribers when the primary changes.
+    pub pubsub_on_failover: PubsubOnFailover,
     /// Data threads.
     pub workers: usize,
     /// Clients at the same time.
@@ -197,4 +201,22 @@ pub enum OnSentinelLoss {
     Serve,
     /// Commands stop after a bound.
     Fence,
+}
+
+/// `--blocking-on-failover`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BlockingOnFailover {
+    /// A call that was still waiting is asked again, with the time it has left.
+    Resume,
+    /// It is answered UNCERTAIN.
+    Error,
+}
+
+/// `--pubsub-on-failover`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PubsubOnFailover {
+    /// Subscriptions go on at the new primary; what was published in between is not heard.
+    Resume,
+    /// Subscribers are closed, so that they know that they may have missed something.
+    Close,
 }

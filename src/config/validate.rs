@@ -36,6 +36,8 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
         poll_interval: cli.sentinel.poll_interval,
         sentinel_discovery: cli.sentinel.sentinel_discovery == Toggle::On,
         on_sentinel_loss: cli.sentinel.on_sentinel_loss,
+        blocking_on_failover: cli.clients.blocking_on_failover,
+        pubsub_on_failover: cli.clients.pubsub_on_failover,
         workers: cli
             .process
             .workers

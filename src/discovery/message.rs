@@ -166,6 +166,29 @@ pub fn info_run_id(reply: &Reply) -> Option<String> {
     run_id_text(line.trim())
 }
 
+/// First major version of Valkey that understands `CLIENT CAPA redirect`.
+const CAPA_MAJOR: u32 = 8;
+
+/// Whether `INFO server` comes from a server that understands `CLIENT CAPA redirect`. A Valkey
+/// tells its own version beside the one it is compatible with.
+pub fn info_knows_capa(reply: &Reply) -> bool {
+    let version = text(reply).and_then(|text| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("valkey_version:"))
+    });
+    version.is_some_and(is_capa_version)
+}
+
+/// The same from the reply to a bare `HELLO`, for those who may not ask for `INFO`.
+pub fn hello_knows_capa(reply: &Reply) -> bool {
+    field(reply, "server") == Some("valkey") && field(reply, "version").is_some_and(is_capa_version)
+}
+
+fn is_capa_version(version: &str) -> bool {
+    let major = version.trim().split('.').next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major >= CAPA_MAJOR)
+}
+
 /// What a data node says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -385,5 +408,24 @@ mod tests {
         assert_eq!(hello_role(&hello), Some(Role::Replica));
         let info = bulk("# Server\r\nredis_version:7.0.15\r\nrun_id:ab12\r\n");
         assert_eq!(info_run_id(&info).as_deref(), Some("ab12"));
+    }
+
+    #[test]
+    fn tells_who_understands_capa_redirect() {
+        let info = |versions: &str| info_knows_capa(&bulk(&format!("# Server\r\n{versions}\r\n")));
+        assert!(info(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1"
+        ));
+        assert!(info("redis_version:7.2.4\r\nvalkey_version:10.1.0"));
+        assert!(!info("redis_version:7.2.4\r\nvalkey_version:7.2.9"));
+        assert!(!info("redis_version:8.2.1"));
+        assert!(!info_knows_capa(&Reply::Null));
+        let hello = |server, version| {
+            hello_knows_capa(&list(&["server", server, "version", version, "proto", "2"]))
+        };
+        assert!(hello("valkey", "9.1.2"));
+        assert!(!hello("valkey", "7.2.9"));
+        assert!(!hello("redis", "8.2.1"));
+        assert!(!hello("valkey", "eight"));
     }
 }

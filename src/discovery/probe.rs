@@ -109,7 +109,7 @@ impl Watch {
 pub(super) struct Look {
     sent: Instant,
     says: Says,
-    run_id: Option<String>,
+    identity: Identity,
     offset: Option<i64>,
     error: Option<String>,
 }
@@ -121,7 +121,8 @@ impl Look {
             address: address.clone(),
             sent: self.sent,
             says: self.says,
-            run_id: self.run_id,
+            run_id: self.identity.run_id,
+            knows_capa: self.identity.knows_capa,
             offset: self.offset,
             error: self.error,
         }
@@ -134,7 +135,14 @@ pub(super) struct Probe {
     settings: Arc<Settings>,
     connection: Option<Connection>,
     /// The process that answers on `connection`, as far as it told.
+    identity: Identity,
+}
+
+/// What a process tells of itself, once per connection.
+#[derive(Debug, Clone, Default)]
+struct Identity {
     run_id: Option<String>,
+    knows_capa: bool,
 }
 
 /// The replies of one look.
@@ -142,7 +150,7 @@ struct Pulse {
     sent: Instant,
     ping: Result<Reply, Rejection>,
     role: Result<Option<Role>, Rejection>,
-    run_id: Option<String>,
+    identity: Identity,
 }
 
 impl Probe {
@@ -151,7 +159,7 @@ impl Probe {
             address,
             settings,
             connection: None,
-            run_id: None,
+            identity: Identity::default(),
         }
     }
 
@@ -202,13 +210,13 @@ impl Probe {
             Err(rejection) => hello_role(connection, rejection, limit).await?,
         };
         if fresh {
-            self.run_id = run_id(connection, limit).await?;
+            self.identity = identify(connection, limit).await?;
         }
         Ok(Pulse {
             sent,
             ping,
             role,
-            run_id: self.run_id.clone(),
+            identity: self.identity.clone(),
         })
     }
 }
@@ -230,11 +238,26 @@ async fn hello_role(
     }
 }
 
-/// Tells a restarted node from the one before; not everybody may ask.
-async fn run_id(connection: &mut Connection, limit: Duration) -> Result<Option<String>, Error> {
+/// Tells a restarted node from the one before, and what it understands; not everybody may ask, and
+/// HELLO tells the version too.
+async fn identify(connection: &mut Connection, limit: Duration) -> Result<Identity, Error> {
     match connection.request(&[b"INFO", b"server"], limit).await {
-        Ok(reply) => Ok(message::info_run_id(&reply)),
-        Err(Error::Rejected(_)) => Ok(None),
+        Ok(reply) => {
+            return Ok(Identity {
+                run_id: message::info_run_id(&reply),
+                knows_capa: message::info_knows_capa(&reply),
+            });
+        }
+        Err(Error::Rejected(rejection)) if rejection.kind == RejectionKind::NoPerm => {}
+        Err(Error::Rejected(_)) => return Ok(Identity::default()),
+        Err(error) => return Err(error),
+    }
+    match connection.request(&[b"HELLO"], limit).await {
+        Ok(reply) => Ok(Identity {
+            run_id: None,
+            knows_capa: message::hello_knows_capa(&reply),
+        }),
+        Err(Error::Rejected(_)) => Ok(Identity::default()),
         Err(error) => Err(error),
     }
 }
@@ -257,7 +280,7 @@ fn judge(pulse: Pulse) -> Look {
     Look {
         sent: pulse.sent,
         says,
-        run_id: pulse.run_id,
+        identity: pulse.identity,
         offset,
         error,
     }
@@ -270,7 +293,7 @@ fn without_pulse(sent: Instant, error: &Error) -> Look {
             Error::Rejected(rejection) => says(rejection.kind),
             _ => Says::Nothing,
         },
-        run_id: None,
+        identity: Identity::default(),
         offset: None,
         error: Some(error.to_string()),
     }
@@ -297,7 +320,7 @@ mod tests {
                 Some(text) => Err(Rejection::new(text)),
             },
             role: role.map(Some).map_err(Rejection::new),
-            run_id: None,
+            identity: Identity::default(),
         })
         .says
     }

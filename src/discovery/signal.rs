@@ -59,6 +59,8 @@ pub(super) struct Reading {
     pub(super) says: Says,
     /// Told once per connection, where permitted.
     pub(super) run_id: Option<String>,
+    /// It understands `CLIENT CAPA redirect`, as far as is known.
+    pub(super) knows_capa: bool,
     /// The replication offset of a primary.
     pub(super) offset: Option<i64>,
     /// Why it says no better, in a sentence.

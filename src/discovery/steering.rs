@@ -106,6 +106,7 @@ impl Discovery {
             address: claim.address.clone(),
             epoch: claim.epoch,
             role_verified,
+            knows_capa: self.watches.knows_capa(&claim.address),
         };
         let lease_until = sent.unwrap_or_else(Instant::now) + LEASE;
         let confirmed = self.publisher.switch(primary, lease_until).await;

@@ -21,6 +21,7 @@ struct Running {
     task: AbortHandle,
     /// When the newest question that has come to an end was sent.
     looked: Option<Instant>,
+    knows_capa: bool,
 }
 
 impl Drop for Running {
@@ -74,6 +75,7 @@ impl Watches {
             beat,
             task: tokio::spawn(watch.run()).abort_handle(),
             looked: None,
+            knows_capa: false,
         };
         self.running.insert(address.clone(), running);
     }
@@ -95,6 +97,7 @@ impl Watches {
         match self.running.get_mut(&reading.address) {
             Some(running) if running.id == reading.watch => {
                 running.looked = Some(reading.sent);
+                running.knows_capa = reading.knows_capa;
                 true
             }
             _ => false,
@@ -104,5 +107,12 @@ impl Watches {
     /// When the newest look at this address was begun.
     pub(super) fn last_look(&self, address: &HostPort) -> Option<Instant> {
         self.running.get(address)?.looked
+    }
+
+    /// Whether the node at this address is known to understand `CLIENT CAPA redirect`.
+    pub(super) fn knows_capa(&self, address: &HostPort) -> bool {
+        self.running
+            .get(address)
+            .is_some_and(|running| running.knows_capa)
     }
 }

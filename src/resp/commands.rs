@@ -41,6 +41,12 @@ pub enum Special {
     },
     /// Turns the connection into a stream of lines.
     Monitor,
+    /// Success sets something on the connection: SELECT and the like.
+    Setting,
+    /// Watches keys for the next transaction.
+    Watch,
+    /// Ends that.
+    Unwatch,
     /// May wait at the server before it answers.
     Blocking,
     /// Begins a transaction.
@@ -95,9 +101,12 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("PSYNC", Refused),
         ("PUNSUBSCRIBE", Unsubscribe { kind: Pattern }),
         ("QUIT", Quit),
+        ("READONLY", Setting),
+        ("READWRITE", Setting),
         ("REPLCONF", Refused),
         ("REPLICAOF", Unheld),
         ("RESET", Reset),
+        ("SELECT", Setting),
         ("SHUTDOWN", Unheld),
         ("SLAVEOF", Unheld),
         ("SSUBSCRIBE", Subscribe { kind: Shard }),
@@ -105,8 +114,10 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("SUNSUBSCRIBE", Unsubscribe { kind: Shard }),
         ("SYNC", Refused),
         ("UNSUBSCRIBE", Unsubscribe { kind: Channel }),
+        ("UNWATCH", Unwatch),
         ("WAIT", Blocking),
         ("WAITAOF", Blocking),
+        ("WATCH", Watch),
         ("XREAD", Blocking),
         ("XREADGROUP", Blocking),
     ]

@@ -8,24 +8,36 @@
 //! allocate nothing: what a peer sends decides only how far a cursor moves.
 
 pub mod args;
+pub mod blocking;
 #[doc(hidden)]
 pub mod check;
+pub mod class;
 pub mod commands;
+pub mod element;
 pub mod errors;
 mod framing;
+pub mod hello_id;
 pub mod inline;
 pub mod peek;
+pub mod questions;
+pub mod rejection;
 pub mod replies;
 pub mod reply;
 pub mod request;
 #[cfg(test)]
 mod tests;
 mod word;
+mod xread;
 
 pub use args::Args;
+pub use blocking::Timeout;
+pub use class::{Class, class};
 pub use commands::{Channels, Special, special};
+pub use element::{Elements, elements};
 pub use errors::{ProtocolError, ReplyError};
+pub use hello_id::{hello_id, integer};
 pub use peek::{Peek, first_word};
+pub use rejection::{Rejection, rejection};
 pub use reply::ReplyScanner;
 pub use request::{RequestScanner, Scanned};
 pub use word::NAME_LEN_MAX;

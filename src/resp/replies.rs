@@ -34,6 +34,25 @@ pub const RESET: &[u8] = b"+RESET\r\n";
 /// A command that has to be seen whole is too large for that, or came before the login.
 pub const TOO_BIG: &[u8] = b"-ERR Protocol error: steadfast: this command is too big here\r\n";
 
+/// A command is queued for EXEC.
+pub const QUEUED: &[u8] = b"+QUEUED\r\n";
+
+/// Nobody is known to have received anything.
+pub const ZERO: &[u8] = b":0\r\n";
+
+/// The transaction cannot be executed: a part of it was lost.
+pub const ABORTED: &[u8] = b"-EXECABORT steadfast: the connection was lost; nothing of the \
+transaction was executed\r\n";
+
+/// To a RESP3 client that caches: everything may have changed.
+pub const INVALIDATE_ALL: &[u8] = b">2\r\n$10\r\ninvalidate\r\n_\r\n";
+
+/// A transaction that was not executed because a watched key may have changed.
+#[must_use]
+pub fn nil(resp3: bool) -> &'static [u8] {
+    if resp3 { b"_\r\n" } else { b"*-1\r\n" }
+}
+
 /// The limit of downstream connections is reached.
 pub const MAX_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 

@@ -20,6 +20,7 @@ fn primary(generation: u64) -> Primary {
         ),
         epoch: generation,
         role_verified: true,
+        knows_capa: false,
     }
 }
 
@@ -183,6 +184,27 @@ fn a_renewal_wakes_a_worker_whose_lease_had_run_out() {
         publisher.renew(Instant::now() + LONG);
         view.changed().await;
         assert!(check.passes(&mine, Instant::now()));
+    });
+}
+
+#[test]
+fn only_a_look_sent_since_proves_and_its_renewal_wakes() {
+    block_on(async {
+        let (publisher, mut views) = Publisher::new(1, LONG);
+        let mut view = views.pop().expect("one view");
+        let earlier = Instant::now();
+        publisher.switch(primary(1), earlier + LEASE).await;
+        view.changed().await;
+        let (mine, check) = (view.load(), view.lease_check());
+        let noticed = earlier + Duration::from_millis(10);
+        assert!(check.proven_since(&mine, earlier - Duration::from_millis(1)));
+        assert!(!check.proven_since(&mine, noticed));
+        publisher.renew(noticed - Duration::from_millis(1) + LEASE);
+        view.changed().await;
+        assert!(!check.proven_since(&mine, noticed), "sent before it");
+        publisher.renew(noticed + Duration::from_millis(1) + LEASE);
+        view.changed().await;
+        assert!(check.proven_since(&mine, noticed));
     });
 }
 

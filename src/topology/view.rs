@@ -93,6 +93,22 @@ impl LeaseCheck {
         self.holds(topology, now)
     }
 
+    /// Whether the lease of `topology` was renewed by a look at its primary that was *sent* at
+    /// `since` or later: what was noticed at `since` did not keep the primary from answering as
+    /// one. Where not, the worker is woken through [`View::changed`] when a renewal comes. It does
+    /// not say that the gate is open or that [`LeaseCheck::passes`] holds.
+    pub fn proven_since(&self, topology: &Topology, since: Instant) -> bool {
+        let proven = || topology.lease.end() >= since + LEASE;
+        if proven() {
+            return true;
+        }
+        self.shared.workers[self.worker]
+            .lapsed
+            .store(true, Ordering::SeqCst);
+        // As in `passes`: a renewal may have come in between.
+        proven()
+    }
+
     fn holds(&self, topology: &Topology, now: Instant) -> bool {
         let awake_since = self.awake_since.get();
         topology.lease_valid(now)

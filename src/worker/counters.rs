@@ -20,8 +20,14 @@ pub struct Counters {
     pub held: Count,
     /// Commands answered with our own MASTERDOWN.
     pub refused: Count,
-    /// Clients closed because the primary changed under them.
-    pub closed_by_switch: Count,
+    /// Commands answered with our own UNCERTAIN.
+    pub uncertain: Count,
+    /// Commands sent again after their link was lost.
+    pub resent: Count,
+    /// Links that were made what a lost one had been.
+    pub restored: Count,
+    /// Links closed because the primary changed.
+    pub links_closed_by_switch: Count,
 }
 
 /// One number with one writer.

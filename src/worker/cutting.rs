@@ -70,6 +70,10 @@ impl Session {
     /// Goes on with input that was kept, if anything of it can be acted on.
     pub(super) fn resume(self: &Rc<Self>) {
         let mut intake = self.intake.borrow_mut();
+        if !self.work_off_backlog(&mut intake) {
+            return;
+        }
+        self.pursue_feed(&mut intake);
         if intake.is_waiting() || intake.is_streaming() {
             intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);
@@ -177,7 +181,8 @@ impl Session {
             Streaming::No => {}
             Streaming::ToLink => {
                 at.frame = at.scan;
-                return permit;
+                Self::flush_streamed(buffer, at, &permit);
+                return self.permit(intake);
             }
             Streaming::Nowhere => {
                 *at = Cursor::at(at.scan);
@@ -187,7 +192,7 @@ impl Session {
         if let Permit::Send(link) = &permit
             && let Some(kind) = intake.ordinary()
         {
-            link.expect(self, kind);
+            link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
             return permit;
         }
@@ -240,7 +245,7 @@ impl Session {
             (Streaming::No, Permit::Send(link)) if !intake.must_be_whole() => {
                 self.flush(buffer, at, permit);
                 intake.streaming = Streaming::ToLink;
-                link.expect(self, intake.streamed_kind());
+                link.begin_streamed(self, intake.streamed_kind());
             }
             (Streaming::No, Permit::Refuse) => {
                 self.refuse(intake, permit);
@@ -255,10 +260,20 @@ impl Session {
         }
         at.frame = at.scan;
         if intake.streaming == Streaming::ToLink {
-            self.flush(buffer, at, permit);
+            Self::flush_streamed(buffer, at, permit);
         } else {
             at.run = at.scan;
         }
+    }
+
+    /// Sends what has come of a command too large to be kept.
+    fn flush_streamed(buffer: &[u8], at: &mut Cursor, permit: &Permit) {
+        if let Permit::Send(link) = permit
+            && at.run < at.frame
+        {
+            link.send_streamed(&buffer[at.run..at.frame]);
+        }
+        at.run = at.frame;
     }
 
     /// Sends the complete commands that have been gathered.

@@ -42,7 +42,7 @@ impl Session {
 
     /// Whether nothing that the client sent still waits for its answer.
     pub(super) fn is_answered(&self) -> bool {
-        let waiting = self.intake.borrow().is_waiting();
+        let waiting = self.intake.borrow().is_waiting() || self.has_backlog();
         match &*self.route.borrow() {
             Route::Attached(link) => link.is_idle() && !waiting,
             Route::None | Route::Connecting => !waiting,
@@ -67,7 +67,8 @@ impl Session {
     /// Whether a client whose commands are held has stopped sending. One that is read no further,
     /// because it has sent all that may be held, shows it only so.
     pub(super) fn has_left(&self, cx: &mut Context<'_>) -> bool {
-        self.intake.borrow().is_held(&self.worker) && self.transport.borrow().is_read_closed(cx)
+        (self.has_backlog() || self.intake.borrow().is_held(&self.worker))
+            && self.transport.borrow().is_read_closed(cx)
     }
 
     /// The client sends no more. What it sent while the gate was open is still carried out and
@@ -79,7 +80,8 @@ impl Session {
 
     /// Ends a half-closed session whose commands the gate holds, or held before they were sent.
     pub(super) fn drop_held(&self) {
-        if self.phase.get() == Phase::HalfClosed && self.intake.borrow().is_held(&self.worker) {
+        let held = || self.has_backlog() || self.intake.borrow().is_held(&self.worker);
+        if self.phase.get() == Phase::HalfClosed && held() {
             self.phase.set(Phase::Ended);
         }
     }

@@ -32,8 +32,10 @@ pub(crate) struct Intake {
     pub(super) admitted: bool,
     /// MULTI was sent and neither EXEC nor DISCARD nor RESET since.
     pub(super) in_multi: bool,
-    /// A HELLO is part of the transaction: EXEC may change the RESP version.
-    pub(super) hello_in_multi: bool,
+    /// The transaction being sent cannot be executed any more: the rest of it is answered here.
+    pub(super) hopeless: bool,
+    /// A WATCH was lost with its link: the next EXEC must not be executed.
+    pub(super) watch_lost: bool,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
     pub(super) done: bool,
     /// Since when commands wait for a link.
@@ -66,7 +68,8 @@ impl Intake {
             blocked: false,
             admitted: config.client_password.is_none(),
             in_multi: false,
-            hello_in_multi: false,
+            hopeless: false,
+            watch_lost: false,
             done: false,
             waiting_since: None,
             waited_s: 0,
@@ -133,11 +136,6 @@ impl Intake {
     pub(crate) fn skip_body(&mut self, n: usize) {
         let skipped = self.scanner.skip_body(n);
         debug_assert!(skipped, "no more was read than the body has");
-    }
-
-    /// Nothing is sent before the node has said what it is.
-    pub(crate) fn await_role(&mut self) {
-        self.blocked = true;
     }
 
     /// The answer that was waited for has come.

@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use tokio::time::Instant;
+
+use crate::resp::questions::{BAD_SUBSCRIBE, DISCARD, REPLY_ON};
 use crate::resp::{Args, Special, replies, special};
 
 use super::intake::Intake;
@@ -9,34 +12,37 @@ use super::link::Link;
 use super::login;
 use super::permit::Permit;
 use super::session::{Route, Session};
+use super::settings::is_setting;
 use super::slot::{Kind, ReplyMode};
 
-/// Sent upstream for any CLIENT REPLY: its answer tells whether the client may, and keeps the
-/// server's replies on, so that they stay countable.
-const REPLY_ON: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n";
-/// What the server refuses inside MULTI in place of what we refuse, such as a SUBSCRIBE, whose
-/// confirmations would break the framing of EXEC's reply (two elements announced, three sent).
-const BAD_SUBSCRIBE: &[u8] = b"*1\r\n$9\r\nSUBSCRIBE\r\n";
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
 const REFUSED_IN_MULTI: &[u8] =
     b"-ERR steadfast: this command is not available through a proxy\r\n";
 const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
-/// Changes nothing, and its reply has the shape of the version in use.
-const BARE_HELLO: &[u8] = b"*1\r\n$5\r\nHELLO\r\n";
 
 impl Intake {
     /// The slot of the command at hand if it needs nothing but passing on.
     pub(super) fn ordinary(&self) -> Option<Kind> {
         match special(self.scanner.name()) {
+            _ if self.hopeless => None,
+            Special::Plain | Special::Blocking if self.in_multi => Some(Kind::Queued),
             Special::Plain => Some(Kind::Plain),
-            Special::Blocking => Some(Kind::Blocking),
+            Special::Blocking => Some(Kind::Blocking(Instant::now())),
             _ => None,
         }
+    }
+
+    /// A transaction that cannot be executed is over for the client.
+    fn end_hopeless(&mut self) {
+        self.hopeless = false;
+        self.in_multi = false;
+        self.watch_lost = false;
     }
 
     /// Whether the command at hand cannot be streamed, because all of it has to be seen first.
     pub(super) fn must_be_whole(&self) -> bool {
         match special(self.scanner.name()) {
+            _ if self.hopeless => true,
             Special::Auth | Special::Hello | Special::Refused => true,
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
@@ -47,13 +53,14 @@ impl Intake {
     pub(super) fn streamed_kind(&mut self) -> Kind {
         let names = self.scanner.argc().saturating_sub(1);
         match special(self.scanner.name()) {
-            Special::Blocking => Kind::Blocking,
-            Special::Subscribe { kind } => Kind::Subscribe(kind, names),
-            Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
             Special::Exec => {
                 self.in_multi = false;
-                Kind::Plain
+                Kind::Exec
             }
+            _ if self.in_multi => Kind::Queued,
+            Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Subscribe { kind } => Kind::Subscribe(kind, names),
+            Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
             _ => Kind::Plain,
         }
     }
@@ -70,14 +77,14 @@ impl Session {
     ) -> Permit {
         let command = special(intake.scanner.name());
         match (&permit, command) {
+            _ if self.answers_hopeless(intake, &permit, command) => {}
             (_, Special::Quit) => {
                 self.answer(&permit, replies::OK);
                 self.end_after_answers(intake, &permit);
             }
             (Permit::Send(link), Special::Refused) if intake.in_multi => {
                 // The server must hear of it, or EXEC would execute the rest.
-                link.expect(self, Kind::Refusal(REFUSED_IN_MULTI));
-                link.send(BAD_SUBSCRIBE);
+                link.command(self, Kind::Refusal(REFUSED_IN_MULTI), BAD_SUBSCRIBE);
             }
             (_, Special::Refused) => self.answer(&permit, &replies::refused(intake.scanner.name())),
             (Permit::Login, _) => return login::admit(self, intake, command, frame),
@@ -91,6 +98,35 @@ impl Session {
         if intake.blocked { Permit::Wait } else { permit }
     }
 
+    /// Answers what belongs to a transaction that cannot be executed any more; `false` when the
+    /// command does not.
+    fn answers_hopeless(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        permit: &Permit,
+        command: Special,
+    ) -> bool {
+        match command {
+            _ if !intake.hopeless || matches!(permit, Permit::Login) => return false,
+            Special::Quit => return false,
+            Special::Reset => {
+                intake.end_hopeless();
+                return false;
+            }
+            Special::Exec => {
+                intake.end_hopeless();
+                self.answer(permit, replies::ABORTED);
+            }
+            Special::Discard => {
+                intake.end_hopeless();
+                self.answer(permit, replies::OK);
+            }
+            _ if matches!(permit, Permit::Refuse) => self.refuse(intake, permit),
+            _ => self.answer(permit, replies::QUEUED),
+        }
+        true
+    }
+
     fn send_special(
         self: &Rc<Self>,
         intake: &mut Intake,
@@ -102,21 +138,29 @@ impl Session {
             return login::answer_for_server(self, intake, link, command, frame);
         }
         let argc = intake.scanner.argc();
-        if let Some((kind, stand_in)) = stand_in(intake.in_multi, command, frame, argc) {
-            link.expect(self, kind);
-            return link.send(stand_in);
+        if let Some((kind, stand_in)) = stand_in(intake, command, frame, argc) {
+            if command == Special::Exec {
+                intake.in_multi = false;
+                intake.watch_lost = false;
+            }
+            return link.command(self, kind, stand_in);
         }
+        let queued = intake.in_multi;
         self.follow_transaction(intake, command, argc);
-        let kind = self.slot_for(intake, command, frame, argc);
+        let kind = match command {
+            Special::Exec | Special::Discard | Special::Reset => {
+                self.slot_for(intake, command, frame, argc)
+            }
+            _ if queued => Kind::Queued,
+            _ => self.slot_for(intake, command, frame, argc),
+        };
         let was_reset = kind == Kind::Reset;
-        link.expect(self, kind);
-        link.send(frame);
+        if kind == Kind::Monitor && link.slots() == 0 && self.skips_monitor() {
+            return;
+        }
+        link.command(self, kind, frame);
         if was_reset {
             login::renew(self, intake, link);
-        }
-        if !intake.in_multi && std::mem::take(&mut intake.hello_in_multi) {
-            link.expect(self, Kind::Version);
-            link.send(BARE_HELLO);
         }
     }
 
@@ -128,7 +172,11 @@ impl Session {
             }
             // EXEC ends a transaction whatever its arguments.
             Special::Exec => intake.in_multi = false,
-            Special::Discard | Special::Reset => intake.in_multi &= argc != 1,
+            Special::Discard | Special::Reset => {
+                intake.in_multi &= argc != 1;
+                intake.watch_lost &= argc != 1;
+            }
+            Special::Unwatch => intake.watch_lost &= intake.in_multi,
             _ => {}
         }
     }
@@ -144,7 +192,6 @@ impl Session {
             Special::Hello => {
                 let logs_in = Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
                 intake.blocked = logs_in && self.role_pending.get();
-                intake.hello_in_multi |= intake.in_multi;
                 Kind::Hello(logs_in)
             }
             Special::Reset if argc == 1 => Kind::Reset,
@@ -152,8 +199,15 @@ impl Session {
             Special::Unsubscribe { kind } => {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
-            Special::Monitor if argc == 1 && !intake.in_multi => Kind::Monitor,
-            Special::Blocking => Kind::Blocking,
+            Special::Monitor if argc == 1 => Kind::Monitor,
+            Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Multi => Kind::Multi,
+            Special::Exec => Kind::Exec,
+            Special::Discard => Kind::Discard,
+            Special::Watch => Kind::Watch,
+            Special::Unwatch => Kind::Unwatch,
+            Special::Setting => Kind::Setting,
+            Special::Client if is_setting(frame) => Kind::Setting,
             _ => Kind::Plain,
         }
     }
@@ -175,12 +229,14 @@ impl Session {
 /// What the server is sent in place of a command whose own effect would break the pairing of
 /// replies, and what its answer then means.
 fn stand_in(
-    in_multi: bool,
+    intake: &Intake,
     command: Special,
     frame: &[u8],
     argc: usize,
 ) -> Option<(Kind, &'static [u8])> {
+    let in_multi = intake.in_multi;
     match command {
+        Special::Exec if in_multi && intake.watch_lost => Some((Kind::LostWatch, DISCARD)),
         Special::Client => Some((Kind::ReplyMode(reply_mode(frame, argc)?), REPLY_ON)),
         Special::Subscribe { .. } if in_multi => {
             Some((Kind::Refusal(SUBSCRIBE_IN_MULTI), BAD_SUBSCRIBE))

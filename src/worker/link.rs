@@ -16,6 +16,7 @@ use crate::topology::Sign;
 
 use super::Worker;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
+use super::refusing::Case;
 use super::routing::{Fault, Router};
 use super::session::Session;
 use super::slot::Kind;
@@ -35,6 +36,8 @@ pub(crate) struct Link {
     finishing: Cell<bool>,
     /// The owner does not read its client until there is room here again.
     owner_waits: Cell<bool>,
+    /// CLIENT UNBLOCK was sent for it on our behalf.
+    pub(super) unblocked: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -53,12 +56,13 @@ impl Link {
             router: RefCell::new(Router::new(owner.clone())),
             finishing: Cell::new(false),
             owner_waits: Cell::new(false),
+            unblocked: Cell::new(false),
             ended: Cell::new(false),
         })
     }
 
     /// Reads and writes what can be, for the task of `cx`; ready when the link is of no more use.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Fault> {
         self.task.register(cx);
         let fault = ready!(self.poll_fault(cx));
         if !matches!(fault, Fault::Ended) {
@@ -67,9 +71,8 @@ impl Link {
             if !self.router.borrow().owner_is_half_closed() {
                 self.report(Sign::LinkLost);
             }
-            self.end();
         }
-        Poll::Ready(())
+        Poll::Ready(fault)
     }
 
     /// Runs until the link is of no more use; says why.
@@ -78,7 +81,7 @@ impl Link {
             if self.ended.get() {
                 return Poll::Ready(Fault::Ended);
             }
-            if !self.worker.is_live(self.generation) {
+            if !self.worker.may_deliver(self.generation) {
                 return Poll::Pending;
             }
             // What cannot be written does not undo the replies that have come already.
@@ -168,9 +171,40 @@ impl Link {
         Ok(())
     }
 
-    /// Sends `bytes`, or queues what the socket does not take. The caller has checked that the
-    /// gate is open to this generation.
+    /// Sends the bytes of the commands noted last. The caller has checked that the gate is open to
+    /// this generation.
     pub(crate) fn send(&self, bytes: &[u8]) {
+        self.router.borrow_mut().keep(bytes);
+        self.write(bytes);
+    }
+
+    /// Notes one command as in flight, and sends it.
+    pub(crate) fn command(&self, owner: &Rc<Session>, kind: Kind, frame: &[u8]) {
+        self.expect(owner, kind, frame.len());
+        self.send(frame);
+    }
+
+    /// As [`Link::command`], for a question of our own, which is never sent again.
+    pub(crate) fn ask(&self, owner: &Rc<Session>, kind: Kind, question: &[u8]) {
+        let mut router = self.router.borrow_mut();
+        router.expect_unkept(owner, kind, question.len());
+        drop(router);
+        self.write(question);
+    }
+
+    /// Notes a command of which only the beginning is there, too large to be kept.
+    pub(crate) fn begin_streamed(&self, owner: &Rc<Session>, kind: Kind) {
+        self.router.borrow_mut().expect_unkept(owner, kind, 0);
+    }
+
+    /// Sends a part of that command.
+    pub(crate) fn send_streamed(&self, bytes: &[u8]) {
+        self.router.borrow_mut().extend_unkept(bytes.len());
+        self.write(bytes);
+    }
+
+    /// Writes `bytes`, or queues what the socket does not take.
+    pub(super) fn write(&self, bytes: &[u8]) {
         let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
         if outbox.is_empty() {
@@ -183,8 +217,9 @@ impl Link {
         }
     }
 
-    /// As [`Link::send`], for part of a large body in a buffer of its own.
+    /// As [`Link::send_streamed`], for part of a large body in a buffer of its own.
     pub(crate) fn send_buffer(&self, buffer: BytesMut) {
+        self.router.borrow_mut().extend_unkept(buffer.len());
         let mut outbox = self.outbox.borrow_mut();
         let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
         if sent.is_err() || !outbox.is_empty() {
@@ -192,20 +227,14 @@ impl Link {
         }
     }
 
-    /// Notes a command as in flight; its bytes are sent before or after, in the same turn.
-    pub(crate) fn expect(&self, owner: &Rc<Session>, kind: Kind) {
-        self.router.borrow_mut().expect(owner, kind);
-    }
-
-    /// Has the node say what it is before it gets any command; the answer unblocks the owner.
-    pub(crate) fn ask_role(&self, owner: &Rc<Session>) {
-        self.expect(owner, Kind::RoleCheck(true));
-        self.send(b"*1\r\n$4\r\nROLE\r\n");
+    /// Notes a command as in flight; its `len` bytes are sent next, in the same turn.
+    pub(crate) fn expect(&self, owner: &Rc<Session>, kind: Kind, len: usize) {
+        self.router.borrow_mut().expect(owner, kind, len);
     }
 
     /// Takes back what was noted last: that command will never be complete.
     pub(crate) fn unexpect(&self) {
-        self.router.borrow_mut().slots.unpush();
+        self.router.borrow_mut().unexpect();
     }
 
     /// Distinct runs of commands in flight.
@@ -243,6 +272,24 @@ impl Link {
         self.worker.report(self.generation, sign);
     }
 
+    /// Whether CLIENT UNBLOCK was sent for this link on our behalf.
+    pub(super) fn is_unblocked_by_us(&self) -> bool {
+        self.unblocked.get()
+    }
+
+    /// Ends the link now, and gives up what was in flight on it.
+    pub(super) fn wreck(&self) -> Wreck {
+        let unwritten = self.outbox.borrow().len();
+        let mut router = self.router.borrow_mut();
+        let wreck = Wreck {
+            in_delivery: router.is_in_delivery(),
+            cases: router.take_cases(unwritten),
+        };
+        drop(router);
+        self.end();
+        wreck
+    }
+
     /// Ends the link now: nothing more is sent or delivered.
     pub(crate) fn end(&self) {
         if !self.ended.replace(true) {
@@ -266,6 +313,15 @@ impl Link {
     pub(crate) fn waits_for_blocked(&self) -> bool {
         self.router.borrow().waits_for_blocked()
     }
+}
+
+/// What a lost link leaves behind.
+#[derive(Debug)]
+pub(super) struct Wreck {
+    /// A part of a frame has gone to the client, and the rest will never come.
+    pub(super) in_delivery: bool,
+    /// The commands that were in flight, oldest first.
+    pub(super) cases: Vec<Case>,
 }
 
 fn not_at_end(read: usize) -> Result<(), Fault> {

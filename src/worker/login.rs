@@ -73,9 +73,11 @@ pub(super) fn answer_for_server(
     }
     let hello = split_hello(frame);
     if hello.is_acceptable(config) {
-        intake.hello_in_multi |= intake.in_multi;
-        link.expect(session, Kind::Hello(false));
-        link.send(&hello.rest);
+        let kind = match intake.in_multi {
+            true => Kind::Queued,
+            false => Kind::Hello(false),
+        };
+        link.command(session, kind, &hello.rest);
         intake.blocked = false;
     } else {
         session.answer(&permit, replies::WRONGPASS);
@@ -85,8 +87,7 @@ pub(super) fn answer_for_server(
 /// RESET makes the link's user the default one again; ours is restored before anything else.
 pub(super) fn renew(session: &Rc<Session>, intake: &mut Intake, link: &Link) {
     if let Some(login) = &session.worker.config.login {
-        link.expect(session, Kind::Login);
-        link.send(&auth_command(login));
+        link.ask(session, Kind::Login, &auth_command(login));
         intake.blocked = true;
         intake.admitted = session.worker.config.client_password.is_none();
     }
@@ -130,7 +131,7 @@ fn auth_command(login: &Credentials) -> Vec<u8> {
 }
 
 /// A multibulk command of `args`.
-fn command<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
+pub(super) fn command<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
     let mut frame = format!("*{}\r\n", args.clone().count()).into_bytes();
     for arg in args {
         frame.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());

@@ -9,21 +9,31 @@
 //! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
 //! client. `ending` is how sessions end.
 
+mod backlog;
 mod counters;
 mod cutting;
 mod delivery;
 mod ending;
+mod flight;
 mod intake;
 mod intercept;
+mod learning;
 mod link;
 mod login;
+mod loss;
 mod outbox;
 mod permit;
 mod pool;
+mod recovery;
+mod refusing;
+mod restoring;
 mod routing;
 mod session;
+mod settings;
 mod slot;
 mod state;
+mod subscriptions;
+mod transaction;
 mod verdict;
 mod wake;
 
@@ -49,6 +59,7 @@ use crate::config::Config;
 use crate::net::{Transport, set_options};
 use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
 
+use loss::Loss;
 use session::{Route, Session};
 
 /// Bytes read from a socket at once into the worker's one buffer.
@@ -62,6 +73,10 @@ const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How often a stopping worker looks for sessions that have come to rest.
 const STOP_TICK: Duration = Duration::from_millis(20);
+
+/// How long after a switch NOREPLICAS may only mean that the replicas have not found the new primary
+/// yet (up to 1.2 s measured, sentinel-facts.md section 7).
+const REPLICAS_LATE_MAX: Duration = Duration::from_secs(10);
 
 /// What a worker thread is made of.
 #[derive(Debug)]
@@ -111,8 +126,10 @@ async fn run(parts: Parts) {
         sessions: RefCell::default(),
         scratch: RefCell::new(BytesMut::with_capacity(SCRATCH_LEN)),
         spare: outbox::Spare::default(),
+        flights: flight::Store::default(),
         dials: Semaphore::new(pool::DIALS_MAX),
         complained: Cell::new(None),
+        switched_at: Cell::new(None),
     });
     // Followed to the very end: dropping the view tells the publisher that nothing is sent here.
     let mut follow = std::pin::pin!(worker.clone().follow(view));
@@ -140,9 +157,12 @@ pub(crate) struct Worker {
     /// Read buffer of whichever task runs; holds nothing between turns.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) spare: outbox::Spare,
+    pub(crate) flights: flight::Store,
     pub(crate) dials: Semaphore,
     /// When this worker last logged what every one of its sessions runs into.
     complained: Cell<Option<Instant>>,
+    /// When the primary last changed.
+    switched_at: Cell<Option<Instant>>,
 }
 
 impl Worker {
@@ -178,20 +198,24 @@ impl Worker {
     /// Takes over the newest topology: cuts what belongs to an older generation, then confirms.
     fn adopt(&self, view: &View) {
         let new = view.load();
-        self.topology.replace(new.clone());
-        let outdated = |session: &Session| match &*session.route.borrow() {
-            Route::Attached(link) => link.generation != new.generation || new.is_superseded(),
-            Route::None | Route::Connecting => false,
-        };
-        let cut: Vec<_> = self
-            .all()
-            .into_iter()
-            .filter(|session| outdated(session))
-            .collect();
-        for session in &cut {
-            session.cut();
+        let old = self.topology.replace(new.clone());
+        if old.generation != new.generation && old.generation > 0 {
+            self.switched_at.set(Some(Instant::now()));
         }
-        self.counters.closed_by_switch.add(cut.len() as u64);
+        for session in self.all() {
+            let outdated = match &*session.route.borrow() {
+                Route::Attached(link)
+                    if link.generation != new.generation || new.is_superseded() =>
+                {
+                    Some(link.clone())
+                }
+                _ => None,
+            };
+            if let Some(link) = outdated {
+                session.lose_link(&link, Loss::Switch);
+                self.counters.links_closed_by_switch.add(1);
+            }
+        }
         view.confirm(&new);
     }
 
@@ -243,12 +267,29 @@ impl Worker {
         self.topology.borrow().gate == Gate::Open
     }
 
-    /// Whether commands may be sent and replies delivered at this moment.
+    /// Whether a new command may be sent at this moment.
+    pub(crate) fn may_send_now(&self) -> bool {
+        self.gate_is_open() && self.is_live_now()
+    }
+
+    /// Whether what was begun may be finished at this moment, and replies delivered.
     pub(crate) fn is_live_now(&self) -> bool {
         let now = Instant::now();
         self.look(now);
         let topology = self.topology.borrow();
-        topology.gate == Gate::Open && self.lease.passes(&topology, now)
+        topology.gate != Gate::Shut && self.lease.passes(&topology, now)
+    }
+
+    /// Whether the primary of this moment has answered as one to a question sent since then.
+    pub(crate) fn is_proven_since(&self, since: Instant) -> bool {
+        let topology = self.topology.borrow();
+        self.lease.proven_since(&topology, since)
+    }
+
+    /// Whether the primary is so new that its replicas may not have found it yet.
+    pub(crate) fn has_just_switched(&self) -> bool {
+        let since = self.switched_at.get();
+        since.is_some_and(|since| since.elapsed() < REPLICAS_LATE_MAX)
     }
 
     /// Notices a pause of this thread, after which discovery has to look again.
@@ -259,7 +300,7 @@ impl Worker {
     }
 
     /// As [`Worker::is_live_now`], for the links of one generation.
-    pub(crate) fn is_live(&self, generation: u64) -> bool {
+    pub(crate) fn may_deliver(&self, generation: u64) -> bool {
         self.generation() == generation && self.is_live_now()
     }
 
@@ -271,7 +312,7 @@ impl Worker {
     /// Whether the gate has been shut for longer than commands are held.
     pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
         let topology = self.topology.borrow();
-        topology.gate == Gate::Shut && topology.gate_since.elapsed() >= topology.hold_timeout
+        topology.gate != Gate::Open && topology.gate_since.elapsed() >= topology.hold_timeout
     }
 
     /// When held commands will have waited long enough; none while nothing is held or all has
@@ -279,7 +320,7 @@ impl Worker {
     fn hold_expiry(&self) -> Option<Instant> {
         let topology = self.topology.borrow();
         let expiry = topology.gate_since + topology.hold_timeout;
-        (topology.gate == Gate::Shut && Instant::now() < expiry).then_some(expiry)
+        (topology.gate != Gate::Open && Instant::now() < expiry).then_some(expiry)
     }
 
     /// Whether something that every session runs into may be logged (again).

@@ -8,8 +8,13 @@ use tokio::time::Instant;
 use super::intake::{Intake, Streaming};
 use super::link::Link;
 use super::pool;
+use super::routing::Fault;
 use super::session::{Route, Session};
 use super::slot::Kind;
+
+/// Links in a row that may refuse a command, with the primary proving itself in between, before
+/// the client gets the server's error.
+const REFUSALS_MAX: u8 = 5;
 
 /// What may be done with a command now.
 #[derive(Debug)]
@@ -25,15 +30,28 @@ pub(super) enum Permit {
 }
 
 impl Session {
-    /// Whether commands may be sent now, and where; asks the pool for a link if that is missing.
+    /// Whether the commands at hand may be sent now, and where. What a lost link left behind goes
+    /// first.
     pub(super) fn permit(self: &Rc<Self>, intake: &mut Intake) -> Permit {
+        if self.has_backlog() {
+            return Permit::Wait;
+        }
+        self.way(intake)
+    }
+
+    /// Whether anything may be sent now, and where; asks the pool for a link if that is missing.
+    pub(super) fn way(self: &Rc<Self>, intake: &mut Intake) -> Permit {
         if intake.blocked {
             return Permit::Wait;
         }
         if !intake.admitted {
             return Permit::Login;
         }
-        let live = self.worker.is_live_now();
+        let live = match intake.is_streaming() {
+            // Half of a command is of no use to anybody.
+            true => self.worker.is_live_now(),
+            false => self.worker.may_send_now(),
+        };
         let mut route = self.route.borrow_mut();
         match &*route {
             Route::Attached(link) if live && self.worker.generation() == link.generation => {
@@ -43,6 +61,7 @@ impl Session {
                 intake.end_wait();
                 return Permit::Send(link.clone());
             }
+            Route::None if live && !self.is_trusted_again() => {}
             Route::None if live && !self.has_waited_enough(intake) => {
                 *route = Route::Connecting;
                 pool::connect(self);
@@ -61,6 +80,39 @@ impl Session {
         Permit::Wait
     }
 
+    /// Whether the primary has proved itself since a link to it broke: a break may be the first
+    /// sign of its end, and is mostly nothing.
+    fn is_trusted_again(&self) -> bool {
+        let Some(since) = self.lost_at.get() else {
+            return true;
+        };
+        let proven = self.worker.is_proven_since(since);
+        if proven {
+            self.lost_at.set(None);
+        }
+        proven
+    }
+
+    /// Counts links in a row that refused a command as no primary would.
+    pub(super) fn count_refusals(&self, fault: &Fault) {
+        let refusals = match fault {
+            Fault::Rejected => self.refusals.get().saturating_add(1),
+            _ => 0,
+        };
+        self.refusals.set(refusals);
+    }
+
+    /// Whether a refusal is hidden once more from the client.
+    pub(super) fn may_try_again(&self) -> bool {
+        self.refusals.get() < REFUSALS_MAX
+    }
+
+    /// Whether what is in flight on a link to a primary that is out of reach is to be given up.
+    pub(super) fn has_held_long_enough(&self, link: &Link) -> bool {
+        self.worker.outage_has_outlasted_hold()
+            && (link.slots() > 0 || self.intake.borrow().in_multi)
+    }
+
     /// Whether dials have failed for as long as a command is held.
     fn has_waited_enough(&self, intake: &Intake) -> bool {
         let hold = self.worker.topology().hold_timeout;
@@ -72,7 +124,7 @@ impl Session {
     /// Answers the command at hand ourselves, after everything still due before it.
     pub(super) fn answer(self: &Rc<Self>, permit: &Permit, reply: &[u8]) {
         match self.link_with_work(permit) {
-            Some(link) => link.expect(self, Kind::Local(reply.into())),
+            Some(link) => link.expect(self, Kind::Local(reply.into()), 0),
             None => self.deliver_local(reply),
         }
     }
@@ -81,7 +133,7 @@ impl Session {
     pub(super) fn end_after_answers(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
         intake.done = true;
         match self.link_with_work(permit) {
-            Some(link) => link.expect(self, Kind::Close),
+            Some(link) => link.expect(self, Kind::Close, 0),
             None => self.close_after_flush(),
         }
     }

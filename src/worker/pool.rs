@@ -46,17 +46,11 @@ async fn dial_for(session: &Rc<Session>) {
     };
     match found {
         Ok(transport) if worker.generation() == topology.generation => {
-            let verified = topology
-                .primary
-                .as_ref()
-                .is_some_and(|primary| primary.role_verified);
-            session.role_pending.set(!verified);
+            let primary = topology.primary.as_ref();
+            let verified = primary.is_some_and(|primary| primary.role_verified);
+            let knows_capa = primary.is_some_and(|primary| primary.knows_capa);
             let link = Link::new(session, topology.generation, transport);
-            if !verified && worker.config.login.is_some() {
-                session.intake.borrow_mut().await_role();
-                link.ask_role(session);
-            }
-            session.attach(link);
+            session.attach(link, verified, knows_capa);
         }
         Ok(_) => session.detach(),
         Err(error) => {

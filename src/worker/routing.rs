@@ -13,10 +13,12 @@ use bytes::BytesMut;
 
 use crate::resp::{ReplyError, ReplyScanner};
 
+use super::flight::{Flight, Remains};
 use super::link::Link;
 use super::outbox::Spare;
+use super::refusing::{Case, Refused};
 use super::session::Session;
-use super::slot::{Kind, Slot, Slots};
+use super::slot::{Kind, Slot};
 
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
@@ -36,8 +38,11 @@ pub(crate) enum Fault {
     Unasked,
     /// A frame we must understand is longer than [`GATHER_MAX`].
     TooLong,
-    /// The node turned out to be no primary, or refused our login.
+    /// The node turned out to be no primary, or refused what it would take as one.
     Rejected,
+    /// The server does not let the client be what it was before: its password or rights were
+    /// taken away.
+    Revoked,
 }
 
 impl fmt::Display for Fault {
@@ -49,7 +54,8 @@ impl fmt::Display for Fault {
             Self::Protocol(error) => write!(f, "not RESP: {error}"),
             Self::Unasked => f.write_str("a reply without a command"),
             Self::TooLong => f.write_str("a reply too long to be understood"),
-            Self::Rejected => f.write_str("the node is no primary, or refused our login"),
+            Self::Rejected => f.write_str("the node does not act as primary"),
+            Self::Revoked => f.write_str("the client's login or rights are gone"),
         }
     }
 }
@@ -77,40 +83,131 @@ enum Mode {
 #[derive(Debug)]
 pub(crate) struct Router {
     pub(super) owner: Option<Rc<Session>>,
-    pub(super) slots: Slots,
+    /// None while nothing is in flight.
+    flight: Option<Box<Flight>>,
     pub(super) replies: ReplyScanner,
     mode: Mode,
     gathered: Vec<u8>,
+    /// Replies from the first on that proved that its command was not executed.
+    pub(super) refused: Option<Box<Refused>>,
 }
 
 impl Router {
     pub(super) fn new(owner: Rc<Session>) -> Self {
         Self {
             owner: Some(owner),
-            slots: Slots::default(),
+            flight: None,
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
+            refused: None,
         }
     }
 
     /// Lets go of all sessions.
     pub(super) fn release(&mut self) {
-        self.slots.clear();
+        self.flight = None;
+        self.refused = None;
         self.owner = None;
     }
 
-    /// Notes a command as in flight.
-    pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind) {
-        if kind == Kind::Monitor && self.slots.len() == 0 && skips_monitor(owner) {
-            return;
+    /// What was in flight, oldest first, of which the last `unwritten` bytes never left.
+    pub(super) fn take_cases(&mut self, unwritten: usize) -> Vec<Case> {
+        let refused = self.refused.take().map_or_else(Vec::new, |it| it.cases);
+        let flight = self
+            .flight
+            .take()
+            .map_or_else(Vec::new, |flight| flight.dismantle(unwritten));
+        refused
+            .into_iter()
+            .chain(flight.into_iter().map(Case::unanswered))
+            .collect()
+    }
+
+    /// Whether a part of a frame has gone to the client already.
+    pub(super) fn is_in_delivery(&self) -> bool {
+        matches!(self.mode, Mode::Passing(Verdict { deliver: true, .. }))
+    }
+
+    /// The oldest command as it was sent, where it is kept.
+    pub(super) fn front_frame(&self) -> Option<&[u8]> {
+        self.flight.as_ref()?.front_frame()
+    }
+
+    /// Notes a command as in flight, for which `len` bytes are sent in the same turn.
+    pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
+        self.flight(owner).push(owner, kind, len);
+    }
+
+    /// As [`Router::expect`], for what cannot be sent again.
+    pub(super) fn expect_unkept(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
+        self.flight(owner).push_unkept(owner, kind, len);
+    }
+
+    fn flight(&mut self, owner: &Rc<Session>) -> &mut Flight {
+        self.flight
+            .get_or_insert_with(|| owner.worker.flights.take())
+    }
+
+    /// Keeps what is sent for the commands noted last.
+    pub(super) fn keep(&mut self, sent: &[u8]) {
+        if let Some(flight) = &mut self.flight {
+            flight.keep(sent);
         }
-        self.slots.push(owner, kind);
+    }
+
+    /// More of the command noted last is sent, and not kept.
+    pub(super) fn extend_unkept(&mut self, n: usize) {
+        if let Some(flight) = &mut self.flight {
+            flight.extend_unkept(n);
+        }
+    }
+
+    /// Takes back what was noted last.
+    pub(super) fn unexpect(&mut self) {
+        if let Some(flight) = &mut self.flight {
+            flight.unpush();
+        }
+    }
+
+    /// The oldest command in flight.
+    pub(super) fn head(&self) -> Option<&Slot> {
+        self.flight.as_ref()?.front()
+    }
+
+    /// The oldest command in flight.
+    pub(super) fn head_mut(&mut self) -> Option<&mut Slot> {
+        self.flight.as_mut()?.front_mut()
+    }
+
+    /// What is known of the oldest command; its slot remains, for its reply to be counted.
+    pub(super) fn front_remains(&mut self) -> Option<Remains> {
+        self.flight.as_mut()?.front_remains()
+    }
+
+    /// Takes the oldest entry out.
+    pub(super) fn take_front(&mut self) -> Option<Remains> {
+        let remains = self.front_remains();
+        self.pop();
+        remains
+    }
+
+    /// The oldest command is answered.
+    fn pop(&mut self) {
+        let Some(flight) = &mut self.flight else {
+            return;
+        };
+        flight.pop();
+        if flight.is_empty()
+            && let (Some(flight), Some(owner)) = (self.flight.take(), &self.owner)
+        {
+            owner.worker.flights.put(flight);
+        }
     }
 
     /// Distinct runs of commands in flight.
     pub(super) fn slots(&self) -> usize {
-        self.slots.len()
+        self.flight.as_ref().map_or(0, |flight| flight.len())
     }
 
     /// Bytes of a reply body that can be passed on unseen.
@@ -161,6 +258,9 @@ impl Router {
             }
             if done.is_some() {
                 self.finish_frame(chunk, run);
+                if self.has_refused_all() {
+                    return Err(Fault::Rejected);
+                }
             }
             at = piece.end;
         }
@@ -169,15 +269,20 @@ impl Router {
 
     /// The common case is told by one byte: an ordinary reply to an ordinary command.
     fn begin(&mut self, first: u8) -> Mode {
-        match self.slots.front() {
+        match self.head() {
             Some(Slot {
                 owner,
-                kind: Kind::Plain | Kind::Blocking,
+                kind: Kind::Plain | Kind::Blocking(_),
                 ..
-            }) if first != b'>' && owner.state.borrow().is_plain() => Mode::Passing(Verdict {
-                deliver: true,
-                reply: true,
-            }),
+            }) if !matches!(first, b'>' | b'-')
+                && self.refused.is_none()
+                && owner.state.borrow().is_plain() =>
+            {
+                Mode::Passing(Verdict {
+                    deliver: true,
+                    reply: true,
+                })
+            }
             _ => Mode::Gathering,
         }
     }
@@ -230,13 +335,13 @@ impl Router {
     /// Whether the verdict on the reply that is due may hand the client an answer of our own, which
     /// must not overtake the replies of this run.
     fn answers_itself(&self) -> bool {
-        let head = self.slots.front();
-        head.is_some_and(|head| matches!(head.kind, Kind::Refusal(_)))
+        let head = self.head();
+        head.is_some_and(|head| matches!(head.kind, Kind::Refusal(_) | Kind::LostWatch))
     }
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
         if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
-            self.slots.pop();
+            self.pop();
         }
         self.mode = Mode::Start;
         self.settle(chunk, run);
@@ -244,8 +349,16 @@ impl Router {
 
     /// Carries out what is due now and needs no reply: our own answers, and ends.
     fn settle(&mut self, chunk: &[u8], run: &mut Run) {
-        while let Some(Slot { owner, kind, .. }) = self.slots.front() {
+        while let Some(Slot { owner, kind, .. }) = self.head() {
             match kind {
+                Kind::Restored => {
+                    run.flush(chunk, Some(owner));
+                    owner.restored();
+                }
+                Kind::Local(_) | Kind::Close if self.refused.is_some() => {
+                    self.hold_back_own();
+                    continue;
+                }
                 Kind::Local(reply) => {
                     run.flush(chunk, Some(owner));
                     owner.deliver_local(reply);
@@ -254,10 +367,10 @@ impl Router {
                     run.flush(chunk, Some(owner));
                     owner.close_after_flush();
                 }
-                Kind::Monitor if skips_monitor(owner) => {}
+                Kind::Monitor if owner.skips_monitor() => {}
                 _ => return,
             }
-            self.slots.pop();
+            self.pop();
         }
     }
 
@@ -267,8 +380,8 @@ impl Router {
             let state = owner.state.borrow();
             state.is_subscribed() || state.monitor
         };
-        match self.slots.front() {
-            Some(head) => head.kind == Kind::Blocking || endless(&head.owner),
+        match self.head() {
+            Some(head) => matches!(head.kind, Kind::Blocking(_)) || endless(&head.owner),
             None => self.owner.as_ref().is_some_and(endless),
         }
     }
@@ -292,14 +405,16 @@ impl Router {
     }
 }
 
-/// Whether a MONITOR that is due now gets no reply at all; it still uses up a CLIENT REPLY SKIP.
-fn skips_monitor(owner: &Session) -> bool {
-    let mut state = owner.state.borrow_mut();
-    let skips = state.ignores_monitor();
-    if skips {
-        state.take_skip();
+impl Session {
+    /// Whether a MONITOR that is due now gets no reply at all; it still uses up a CLIENT REPLY SKIP.
+    pub(super) fn skips_monitor(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        let skips = state.ignores_monitor();
+        if skips {
+            state.take_skip();
+        }
+        skips
     }
-    skips
 }
 
 /// Neighbouring frames for one session, written to it in one go.

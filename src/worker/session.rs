@@ -12,14 +12,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
+use tokio::time::Instant;
 
 use crate::net::Transport;
 
 use super::Worker;
+use super::backlog::Backlog;
 use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
+use super::loss::Loss;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
+use super::routing::Fault;
 use super::state::ClientState;
 use super::wake::WakeSlot;
 
@@ -61,6 +65,14 @@ pub(crate) struct Session {
     pub(crate) role_pending: Cell<bool>,
     /// A half-closed client's replies are given a limited time already.
     pub(super) lingering: Cell<bool>,
+    /// What a lost link left behind.
+    pub(super) backlog: RefCell<Backlog>,
+    /// When a link broke, after which the node has to prove itself before it gets anything.
+    pub(super) lost_at: Cell<Option<Instant>>,
+    /// When the session is woken for a command's own timeout.
+    pub(super) alarm: Cell<Option<Instant>>,
+    /// Links in a row that refused a command as no primary would.
+    pub(super) refusals: Cell<u8>,
 }
 
 impl Session {
@@ -81,6 +93,10 @@ impl Session {
             outbox: RefCell::default(),
             role_pending: Cell::new(false),
             lingering: Cell::new(false),
+            backlog: RefCell::default(),
+            lost_at: Cell::new(None),
+            alarm: Cell::new(None),
+            refusals: Cell::new(0),
         });
         entry.insert(session.clone());
         worker.counters.clients.add(1);
@@ -136,8 +152,8 @@ impl Session {
         }
     }
 
-    /// Gives the link its turn. When it is lost, the session ends with what is written so far.
-    fn poll_link(&self, cx: &mut Context<'_>) {
+    /// Gives the link its turn. When it is lost, the session goes on without.
+    fn poll_link(self: &Rc<Self>, cx: &mut Context<'_>) {
         if matches!(self.phase.get(), Phase::Closing | Phase::Ended) {
             return;
         }
@@ -145,8 +161,19 @@ impl Session {
             Route::Attached(link) => link.clone(),
             Route::None | Route::Connecting => return,
         };
-        if link.poll(cx).is_ready() {
-            self.close_after_flush();
+        match link.poll(cx) {
+            Poll::Pending if self.has_held_long_enough(&link) => {
+                self.lose_link(&link, Loss::Outage);
+            }
+            Poll::Pending => {}
+            Poll::Ready(Fault::Revoked) => {
+                link.end();
+                self.close_after_flush();
+            }
+            Poll::Ready(fault) => {
+                self.count_refusals(&fault);
+                self.lose_link(&link, Loss::Fault);
+            }
         }
     }
 
@@ -193,19 +220,15 @@ impl Session {
         read
     }
 
-    /// The pool found a link.
-    pub(crate) fn attach(&self, link: Rc<Link>) {
-        if self.is_over() {
-            return link.end();
-        }
-        *self.route.borrow_mut() = Route::Attached(link);
-        self.task.wake();
-    }
-
     /// The pool found none; the session asks again if it still has to.
     pub(crate) fn detach(&self) {
         *self.route.borrow_mut() = Route::None;
         self.task.wake();
+    }
+
+    /// The server refused the MULTI sent last: what follows is not queued.
+    pub(super) fn leave_multi(&self) {
+        self.intake.borrow_mut().in_multi = false;
     }
 
     /// An answer that commands had to wait for has come.

@@ -1,10 +1,8 @@
-//! Commands in flight on a link, in the order their replies are due.
-//!
-//! Runs of ordinary commands of one session share a slot: a pipeline of a thousand GETs is one
-//! entry with a count.
+//! One entry of a link's queue of commands in flight: whose, and what the reply will mean.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
+
+use tokio::time::Instant;
 
 use crate::resp::Channels;
 
@@ -19,6 +17,12 @@ pub(crate) struct Slot {
     pub(crate) kind: Kind,
     /// How many; more than one only for [`Kind::Plain`].
     pub(crate) count: u32,
+    /// How many of this run were answered already; their bytes are still kept.
+    pub(super) answered: u32,
+    /// Bytes sent for all of the run.
+    pub(super) len: u64,
+    /// Those bytes can be had from the flight; not so for large bodies and for our own questions.
+    pub(super) kept: bool,
 }
 
 /// What is to be done about a reply besides passing it on.
@@ -26,8 +30,24 @@ pub(crate) struct Slot {
 pub(crate) enum Kind {
     /// Nothing.
     Plain,
-    /// Nothing, but it may be a long time coming.
-    Blocking,
+    /// Nothing, but it may be a long time coming; asked at this time.
+    Blocking(Instant),
+    /// The server queues it for a transaction.
+    Queued,
+    /// Success begins a transaction.
+    Multi,
+    /// Ends a transaction, whatever it is.
+    Exec,
+    /// Success drops the transaction and all watches.
+    Discard,
+    /// DISCARD, sent in place of an EXEC whose watch was lost with a link: success means nil.
+    LostWatch,
+    /// Success watches keys.
+    Watch,
+    /// Success ends that.
+    Unwatch,
+    /// Success sets something on the connection.
+    Setting,
     /// Success means another identity, whose view of the node's role may have to be checked.
     Auth,
     /// Its shape tells the RESP version in use; `true` when it carried credentials.
@@ -50,10 +70,24 @@ pub(crate) enum Kind {
     Close,
     /// Our own ROLE (`true`) or bare HELLO (`false`), asked after a client's login.
     RoleCheck(bool),
-    /// Our own bare HELLO, asked after an EXEC that may have changed the RESP version.
-    Version,
     /// Our own login, renewed after a client's RESET.
     Login,
+    /// Ours: a new link is told what the client had set. `true`: it cannot go on without.
+    Restore(bool),
+    /// Ours: a new link subscribes again; so many confirmations are still to come.
+    Resubscribe(Channels, usize),
+    /// Never sent: by now a new link is as the old one was.
+    Restored,
+}
+
+impl Kind {
+    /// Whether it is answered by confirmations.
+    pub(super) fn is_confirmed(&self) -> bool {
+        matches!(
+            self,
+            Self::Subscribe(..) | Self::Unsubscribe(..) | Self::Resubscribe(..)
+        )
+    }
 }
 
 /// CLIENT REPLY.
@@ -65,96 +99,4 @@ pub(crate) enum ReplyMode {
     Off,
     /// The next reply is left out.
     Skip,
-}
-
-/// The slots of one link, oldest first. The first one needs no memory of its own: an idle link
-/// keeps none, and a client that waits for each reply never needs a second.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    first: Option<Slot>,
-    #[expect(
-        clippy::box_collection,
-        reason = "an idle link shall pay for a pointer, not a deque"
-    )]
-    rest: Option<Box<VecDeque<Slot>>>,
-}
-
-impl Slots {
-    /// Notes one more command of `owner` as in flight.
-    pub(crate) fn push(&mut self, owner: &Rc<Session>, kind: Kind) {
-        let rest = self.rest.as_mut().and_then(|rest| rest.back_mut());
-        let last = rest.or(self.first.as_mut());
-        if let Some(last) = last
-            && last.kind == Kind::Plain
-            && kind == Kind::Plain
-            && Rc::ptr_eq(&last.owner, owner)
-            && last.count < u32::MAX
-        {
-            last.count += 1;
-            return;
-        }
-        let slot = Slot {
-            owner: owner.clone(),
-            kind,
-            count: 1,
-        };
-        if self.first.is_none() {
-            self.first = Some(slot);
-        } else {
-            self.rest.get_or_insert_default().push_back(slot);
-        }
-    }
-
-    /// Takes back what was noted last.
-    pub(crate) fn unpush(&mut self) {
-        let rest = self.rest.as_mut().and_then(|rest| rest.back_mut());
-        let Some(last) = rest.or(self.first.as_mut()) else {
-            return;
-        };
-        last.count -= 1;
-        if last.count > 0 {
-            return;
-        }
-        if self
-            .rest
-            .as_mut()
-            .and_then(|rest| rest.pop_back())
-            .is_none()
-        {
-            self.first = None;
-        }
-    }
-
-    /// The oldest.
-    pub(crate) fn front(&self) -> Option<&Slot> {
-        self.first.as_ref()
-    }
-
-    /// The oldest.
-    pub(crate) fn front_mut(&mut self) -> Option<&mut Slot> {
-        self.first.as_mut()
-    }
-
-    /// One command of the oldest slot is done.
-    pub(crate) fn pop(&mut self) {
-        let Some(first) = &mut self.first else { return };
-        first.count -= 1;
-        if first.count > 0 {
-            return;
-        }
-        self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
-        if self.first.is_none() {
-            self.rest = None;
-        }
-    }
-
-    /// Distinct runs of commands in flight.
-    pub(crate) fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.as_ref().map_or(0, |rest| rest.len())
-    }
-
-    /// Forgets all.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
 }

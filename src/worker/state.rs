@@ -1,12 +1,25 @@
 //! What is known of a client's connection state, learned from replies and never from requests.
 
-use crate::resp::Channels;
+use crate::resp::{Args, Channels, Class, class, elements};
 
+use super::settings::{Settings, Wish};
 use super::slot::ReplyMode;
+use super::subscriptions::Subscriptions;
+use super::transaction::Transaction;
 
 /// Connection state that changes what a reply means or whether it is passed on.
 #[derive(Debug, Default)]
 pub(crate) struct ClientState {
+    /// What a new link has to be told; none while the client has set nothing.
+    settings: Option<Box<Settings>>,
+    /// The names behind `subscriptions`.
+    names: Option<Box<Subscriptions>>,
+    /// The transaction that is open.
+    pub(super) transaction: Option<Box<Transaction>>,
+    /// A WATCH is live.
+    pub(super) watching: bool,
+    /// The user may use MULTI.
+    pub(super) multi_granted: bool,
     reply_off: bool,
     skip_next: bool,
     /// MONITOR is running.
@@ -20,7 +33,43 @@ pub(crate) struct ClientState {
 impl ClientState {
     /// Whether every reply is simply the answer to the oldest command and is passed on.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.reply_off && !self.skip_next && !self.monitor && !self.is_subscribed()
+        !self.reply_off
+            && !self.skip_next
+            && !self.monitor
+            && !self.is_subscribed()
+            && self.transaction.is_none()
+    }
+
+    /// Whether the client expects to be sent something without asking.
+    pub(super) fn expects_feed(&self) -> bool {
+        self.monitor || self.is_subscribed() || self.has_tracking()
+    }
+
+    /// Whether the client keeps a cache that the server tells of changes.
+    pub(super) fn has_tracking(&self) -> bool {
+        let settings = self.settings.as_ref();
+        settings.is_some_and(|settings| settings.has_tracking())
+    }
+
+    /// The server said yes to `frame`, which may set something.
+    pub(super) fn learn(&mut self, frame: &[u8]) {
+        let settings = self.settings.get_or_insert_default();
+        settings.learn(frame);
+        if settings.wishes().is_empty() {
+            self.settings = None;
+        }
+    }
+
+    /// What a new link is to be told, in order.
+    pub(super) fn wishes(&self) -> &[Wish] {
+        self.settings
+            .as_ref()
+            .map_or(&[], |settings| settings.wishes())
+    }
+
+    /// The names the client is subscribed to.
+    pub(super) fn names(&self) -> Option<&Subscriptions> {
+        self.names.as_deref()
     }
 
     /// Whether any subscription is live.
@@ -35,7 +84,12 @@ impl ClientState {
 
     /// Takes over the count a confirmation states: shard channels are counted by themselves,
     /// channels and patterns together (`addReplyPubsubSubscribed` in the server's pubsub.c).
-    pub(crate) fn confirm(&mut self, kind: Channels, stated: usize) {
+    pub(crate) fn confirm(&mut self, kind: Channels, stated: usize, frame: &[u8]) {
+        let names = self.names.get_or_insert_default();
+        names.confirm(frame, kind);
+        if names.is_empty() {
+            self.names = None;
+        }
         let others = match kind {
             Channels::Channel => self.subscribed(Channels::Pattern),
             Channels::Pattern => self.subscribed(Channels::Channel),
@@ -89,8 +143,36 @@ impl ClientState {
         }
     }
 
-    /// RESET succeeded.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::default();
+    /// RESET succeeded; `frame` is that command.
+    pub(crate) fn reset(&mut self, frame: Option<&[u8]>) {
+        let settings = self.settings.take();
+        *self = Self {
+            settings,
+            ..Self::default()
+        };
+        frame.into_iter().for_each(|frame| self.learn(frame));
+    }
+
+    /// What a transaction did to the connection, told by the elements of EXEC's reply.
+    pub(super) fn learn_executed(&mut self, transaction: &Transaction, reply: &[u8]) {
+        let Some(results) = elements(reply) else {
+            return;
+        };
+        for (frame, result) in transaction.frames().skip(1).zip(results) {
+            if result.first() == Some(&b'-') || class(frame) != Class::Connection {
+                continue;
+            }
+            let name = Args::new(frame).next().unwrap_or_default();
+            if name.eq_ignore_ascii_case(b"HELLO") {
+                self.learn_version(result.first().copied());
+            }
+            self.learn(frame);
+        }
+    }
+
+    /// EXEC was answered: whatever it said, the transaction is over, and so is every watch.
+    pub(super) fn end_transaction(&mut self) -> Option<Box<Transaction>> {
+        self.watching = false;
+        self.transaction.take()
     }
 }

@@ -1,23 +1,16 @@
-//! What a frame means when that depends on its content: pairs pub/sub confirmations, tells pushes
-//! and monitor lines from replies, and learns the client's connection state from answers.
+//! What a frame is when that depends on its content: pairs pub/sub confirmations, and tells pushes
+//! and monitor lines from replies.
 
 use crate::resp::{Channels, Peek, first_word};
-use crate::topology::Sign;
 
 use super::link::Link;
 use super::routing::{Fault, Router, Verdict};
-use super::slot::{Kind, ReplyMode};
+use super::slot::Kind;
 
 const PUSH: Verdict = Verdict {
     deliver: true,
     reply: false,
 };
-/// A reply the client did not ask for.
-const SWALLOWED: Verdict = Verdict {
-    deliver: false,
-    reply: true,
-};
-const OK: &[u8] = b"+OK\r\n";
 
 /// A pub/sub word, as the server's pubsub.c writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +66,8 @@ impl Router {
             return false;
         };
         let state = owner.state.borrow();
-        let confirming = self
-            .slots
-            .front()
-            .is_some_and(|head| matches!(head.kind, Kind::Subscribe(..) | Kind::Unsubscribe(..)));
-        let head = self.slots.front();
-        let unsure = head.is_some_and(|head| head.kind == Kind::Version);
-        (unsure || !state.resp3) && (confirming || state.is_subscribed())
+        let confirming = self.head().is_some_and(|head| head.kind.is_confirmed());
+        !state.resp3 && (confirming || state.is_subscribed())
     }
 
     fn monitors(&self) -> bool {
@@ -123,11 +111,20 @@ impl Router {
             return PUSH;
         };
         let mut state = owner.state.borrow_mut();
+        if let Some(Kind::Resubscribe(expected, left)) = self.head_mut().map(|head| &mut head.kind)
+            && *expected == kind
+        {
+            *left = left.saturating_sub(1);
+            return Verdict {
+                deliver: false,
+                reply: *left == 0,
+            };
+        }
         let before = state.subscribed(kind);
         if let Some(stated) = stated_count(frame) {
-            state.confirm(kind, stated);
+            state.confirm(kind, stated, frame);
         }
-        let left = match self.slots.front_mut().map(|head| &mut head.kind) {
+        let left = match self.head_mut().map(|head| &mut head.kind) {
             Some(Kind::Subscribe(expected, left)) if *expected == kind => left,
             Some(Kind::Unsubscribe(expected, left)) if *expected == kind => {
                 left.get_or_insert(before.max(1))
@@ -145,130 +142,6 @@ impl Router {
             reply: done,
         }
     }
-
-    /// The reply to the oldest command.
-    fn reply(&mut self, frame: &[u8], whole: bool, link: &Link) -> Result<Option<Verdict>, Fault> {
-        let Some(head) = self.slots.front() else {
-            return Err(Fault::Unasked);
-        };
-        let needs_whole = !matches!(head.kind, Kind::Plain | Kind::Blocking | Kind::Hello(false));
-        if needs_whole && !whole {
-            return Ok(None);
-        }
-        if matches!(head.kind, Kind::RoleCheck(_) | Kind::Login | Kind::Version) {
-            self.own_answer(frame, link)?;
-            return Ok(Some(SWALLOWED));
-        }
-        let deliver = self.learn(frame);
-        self.after_login(succeeded(frame), link);
-        Ok(Some(Verdict {
-            deliver,
-            reply: true,
-        }))
-    }
-
-    /// The answer to something Steadfast asked for itself.
-    fn own_answer(&mut self, frame: &[u8], link: &Link) -> Result<(), Fault> {
-        let Some(head) = self.slots.front() else {
-            return Ok(());
-        };
-        let owner = head.owner.clone();
-        match head.kind {
-            Kind::RoleCheck(by_role) => self.check_role(frame, by_role, link),
-            Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
-            Kind::Login => {
-                owner.unblock();
-                Ok(())
-            }
-            _ => {
-                let mut state = owner.state.borrow_mut();
-                state.learn_version(frame.first().copied());
-                // What a RESP2 subscriber may not ask.
-                state.resp3 &= succeeded(frame) || !state.is_subscribed();
-                Ok(())
-            }
-        }
-    }
-
-    /// What the reply to the oldest command tells of the connection's state, and whether the
-    /// client gets it.
-    fn learn(&mut self, frame: &[u8]) -> bool {
-        let Some(head) = self.slots.front() else {
-            return true;
-        };
-        let mut state = head.owner.state.borrow_mut();
-        match head.kind {
-            Kind::ReplyMode(mode) if frame == OK => {
-                state.take_mute();
-                state.set_reply_mode(mode);
-                mode == ReplyMode::On
-            }
-            Kind::Reset if succeeded(frame) => {
-                let skipped = state.take_skip();
-                state.reset();
-                !skipped
-            }
-            Kind::Refusal(text) if !succeeded(frame) => {
-                drop(state);
-                head.owner.deliver_local(text);
-                false
-            }
-            Kind::Monitor if frame == OK => {
-                state.monitor = true;
-                !state.take_mute()
-            }
-            Kind::Hello(_) => {
-                state.learn_version(frame.first().copied());
-                !state.take_mute()
-            }
-            _ => !state.take_mute(),
-        }
-    }
-
-    /// A login changes what we may ask: on a node whose role discovery could not verify, the link
-    /// asks itself now, before anything else is sent on it.
-    fn after_login(&mut self, succeeded: bool, link: &Link) {
-        let Some(head) = self.slots.front() else {
-            return;
-        };
-        if !matches!(head.kind, Kind::Auth | Kind::Hello(true)) {
-            return;
-        }
-        let owner = head.owner.clone();
-        if succeeded && owner.role_pending.get() {
-            link.send(b"*1\r\n$4\r\nROLE\r\n");
-            self.expect(&owner, Kind::RoleCheck(true));
-        } else {
-            owner.unblock();
-        }
-    }
-
-    /// Only a node that says it is a primary gets commands; one that will not say is believed to
-    /// be what Sentinel calls it.
-    fn check_role(&mut self, frame: &[u8], by_role: bool, link: &Link) -> Result<(), Fault> {
-        let Some(owner) = self.owner.clone() else {
-            return Ok(());
-        };
-        let says = |role: &[u8]| frame.windows(role.len()).any(|window| window == role);
-        match frame.first() {
-            Some(b'-') if by_role => {
-                link.send(b"*1\r\n$5\r\nHELLO\r\n");
-                self.expect(&owner, Kind::RoleCheck(false));
-                return Ok(());
-            }
-            Some(b'*' | b'%') if by_role && !matches!(first_word(frame), Peek::Word(b"master")) => {
-                link.report(Sign::NotPrimary);
-                return Err(Fault::Rejected);
-            }
-            Some(b'*' | b'%') if !by_role && says(b"\r\nreplica\r\n") => {
-                link.report(Sign::NotPrimary);
-                return Err(Fault::Rejected);
-            }
-            _ => {}
-        }
-        owner.role_checked();
-        Ok(())
-    }
 }
 
 /// Whether this is `+1700000000.000001 [`, what a monitor's line starts with; none while it may
@@ -285,9 +158,4 @@ fn stated_count(frame: &[u8]) -> Option<usize> {
     let line = frame.strip_suffix(b"\r\n")?;
     let digits = line.rsplit(|byte| *byte == b':').next()?;
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// Whether a reply is no error.
-fn succeeded(frame: &[u8]) -> bool {
-    frame.first() != Some(&b'-')
 }

@@ -124,6 +124,7 @@ impl Front {
             address: self.primary.into(),
             epoch: 1,
             role_verified: true,
+            knows_capa: false,
         };
         runtime.block_on(async {
             let until = tokio::time::Instant::now() + LEASE;

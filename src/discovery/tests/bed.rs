@@ -203,6 +203,8 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         poll_interval: LIMIT,
         sentinel_discovery: true,
         on_sentinel_loss: OnSentinelLoss::Serve,
+        blocking_on_failover: crate::config::BlockingOnFailover::Resume,
+        pubsub_on_failover: crate::config::PubsubOnFailover::Resume,
         workers: 1,
         max_clients: 10,
     }

@@ -3,13 +3,21 @@
 //! The scanners are compared with themselves over every division into chunks (`check`), with a
 //! parser written the obvious way (`naive`), and with the `redis-protocol` crate.
 
+mod blocking;
+mod class;
+mod class_live;
 mod corpus;
+mod element;
+mod hello_id;
 mod hostile;
 mod inline;
 mod naive;
 mod overlay;
+mod rejection;
+mod rejection_live;
 mod reply;
 mod request;
+mod server;
 mod values;
 
 use proptest::prelude::*;

@@ -1,0 +1,257 @@
+//! What the reply to a command tells: the client's connection state, which is learned from answers
+//! and never from requests, and what the server answered to questions of our own.
+
+use std::rc::Rc;
+
+use crate::resp::questions::{BARE_HELLO, ROLE};
+use crate::resp::{Class, Peek, Rejection, first_word, rejection, replies};
+use crate::topology::Sign;
+
+use super::link::Link;
+use super::routing::{Fault, Router, Verdict};
+use super::session::Session;
+use super::slot::{Kind, ReplyMode};
+use super::transaction::Transaction;
+
+/// A reply the client does not get.
+const SWALLOWED: Verdict = Verdict {
+    deliver: false,
+    reply: true,
+};
+const OK: &[u8] = b"+OK\r\n";
+const QUEUED: &[u8] = b"+QUEUED\r\n";
+
+impl Router {
+    /// What becomes of the reply to the oldest command; `None` when more of it is needed.
+    pub(super) fn reply(
+        &mut self,
+        frame: &[u8],
+        whole: bool,
+        link: &Link,
+    ) -> Result<Option<Verdict>, Fault> {
+        if self.head().is_none() {
+            return Err(Fault::Unasked);
+        }
+        if !whole && self.needs_whole(frame) {
+            return Ok(None);
+        }
+        if self.is_own_answer() {
+            self.own_answer(frame, link)?;
+            return Ok(Some(SWALLOWED));
+        }
+        if self.holds_back(frame, link)? {
+            return Ok(Some(SWALLOWED));
+        }
+        let deliver = self.learn(frame);
+        self.after_login(succeeded(frame), link);
+        Ok(Some(Verdict {
+            deliver,
+            reply: true,
+        }))
+    }
+
+    fn is_own_answer(&self) -> bool {
+        let own = |kind: &Kind| {
+            matches!(
+                kind,
+                Kind::RoleCheck(_) | Kind::Login | Kind::Restore(_) | Kind::Resubscribe(..)
+            )
+        };
+        self.head().is_some_and(|head| own(&head.kind))
+    }
+
+    /// Whether the beginning of this reply is not enough to tell what it means.
+    fn needs_whole(&self, frame: &[u8]) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        if frame.first() == Some(&b'-') || self.is_refused() {
+            return true;
+        }
+        match head.kind {
+            Kind::Plain | Kind::Blocking(_) | Kind::Hello(false) => false,
+            Kind::Queued => frame.first() == Some(&b'+'),
+            Kind::Exec => {
+                let state = head.owner.state.borrow();
+                let transaction = state.transaction.as_ref();
+                transaction.is_some_and(|transaction| transaction.sets_state())
+            }
+            _ => true,
+        }
+    }
+
+    /// The answer to something Steadfast asked for itself.
+    fn own_answer(&mut self, frame: &[u8], link: &Link) -> Result<(), Fault> {
+        let Some(head) = self.head() else {
+            return Ok(());
+        };
+        match head.kind {
+            Kind::RoleCheck(by_role) => self.check_role(frame, by_role, link),
+            Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
+            Kind::Login => {
+                head.owner.unblock();
+                Ok(())
+            }
+            _ if succeeded(frame) => Ok(()),
+            _ if rejection(frame, Class::Connection) != Rejection::None => {
+                link.report(Sign::Rejected);
+                Err(Fault::Rejected)
+            }
+            Kind::Restore(false) => Ok(()),
+            _ => Err(Fault::Revoked),
+        }
+    }
+
+    /// What the reply to the oldest command tells of the connection's state, and whether the
+    /// client gets it.
+    fn learn(&mut self, frame: &[u8]) -> bool {
+        let Some(head) = self.head() else {
+            return true;
+        };
+        let owner = head.owner.clone();
+        if frame == QUEUED && self.learn_queued(&owner) {
+            return !owner.state.borrow_mut().take_mute();
+        }
+        let Some(head) = self.head() else {
+            return true;
+        };
+        let mut state = owner.state.borrow_mut();
+        match head.kind {
+            Kind::ReplyMode(mode) if frame == OK => {
+                state.take_mute();
+                state.set_reply_mode(mode);
+                mode == ReplyMode::On
+            }
+            Kind::Reset if succeeded(frame) => {
+                let skipped = state.take_skip();
+                state.reset(self.front_frame());
+                !skipped
+            }
+            Kind::Refusal(text) if !succeeded(frame) => {
+                drop(state);
+                owner.deliver_local(text);
+                false
+            }
+            Kind::LostWatch => {
+                state.end_transaction();
+                let nil = replies::nil(state.resp3);
+                drop(state);
+                if succeeded(frame) {
+                    owner.deliver_local(nil);
+                }
+                !succeeded(frame)
+            }
+            Kind::Monitor if frame == OK => {
+                state.monitor = true;
+                !state.take_mute()
+            }
+            _ => {
+                drop(state);
+                self.learn_setting(&owner, frame);
+                !owner.state.borrow_mut().take_mute()
+            }
+        }
+    }
+
+    /// Something was queued for the transaction that is open; `false` when there is none.
+    fn learn_queued(&self, owner: &Session) -> bool {
+        let mut state = owner.state.borrow_mut();
+        let Some(transaction) = &mut state.transaction else {
+            return false;
+        };
+        transaction.queued(self.front_frame());
+        true
+    }
+
+    /// What outlives the command itself: transactions, watches, and what the client has set.
+    fn learn_setting(&self, owner: &Rc<Session>, frame: &[u8]) {
+        let Some(head) = self.head() else { return };
+        let mut state = owner.state.borrow_mut();
+        let succeeded = succeeded(frame);
+        match head.kind {
+            Kind::Multi if succeeded => {
+                state.multi_granted = true;
+                state.transaction = Some(Transaction::begun(self.front_frame()));
+            }
+            Kind::Multi if self.slots() == 1 => owner.leave_multi(),
+            Kind::Exec => {
+                let transaction = state.end_transaction();
+                if let Some(transaction) = transaction.filter(|it| succeeded && it.sets_state()) {
+                    state.learn_executed(&transaction, frame);
+                }
+            }
+            Kind::Discard if succeeded => {
+                state.end_transaction();
+            }
+            Kind::Watch => state.watching |= succeeded,
+            Kind::Unwatch => state.watching &= !succeeded,
+            Kind::Setting if succeeded => {
+                self.front_frame()
+                    .iter()
+                    .for_each(|frame| state.learn(frame));
+            }
+            Kind::Auth | Kind::Hello(_) if succeeded => {
+                state.learn_version(frame.first().copied());
+                state.multi_granted = false;
+                self.front_frame()
+                    .iter()
+                    .for_each(|frame| state.learn(frame));
+            }
+            _ => {}
+        }
+    }
+
+    /// A login changes what we may ask: on a node whose role discovery could not verify, the link
+    /// asks itself now, before anything else is sent on it.
+    fn after_login(&mut self, succeeded: bool, link: &Link) {
+        let Some(head) = self.head() else {
+            return;
+        };
+        if !matches!(head.kind, Kind::Auth | Kind::Hello(true)) {
+            return;
+        }
+        let owner = head.owner.clone();
+        if succeeded && owner.role_pending.get() {
+            self.ask(&owner, Kind::RoleCheck(true), ROLE, link);
+        } else {
+            owner.unblock();
+        }
+    }
+
+    /// Asks the server something for ourselves.
+    fn ask(&mut self, owner: &Rc<Session>, kind: Kind, question: &[u8], link: &Link) {
+        self.expect_unkept(owner, kind, question.len());
+        link.write(question);
+    }
+
+    /// Only a node that says it is a primary gets commands; one that will not say is believed to
+    /// be what Sentinel calls it.
+    fn check_role(&mut self, frame: &[u8], by_role: bool, link: &Link) -> Result<(), Fault> {
+        let Some(owner) = self.owner.clone() else {
+            return Ok(());
+        };
+        let says = |role: &[u8]| frame.windows(role.len()).any(|window| window == role);
+        match frame.first() {
+            Some(b'-') if by_role => {
+                self.ask(&owner, Kind::RoleCheck(false), BARE_HELLO, link);
+                return Ok(());
+            }
+            Some(b'*' | b'%') if by_role && !matches!(first_word(frame), Peek::Word(b"master")) => {
+                link.report(Sign::NotPrimary);
+                return Err(Fault::Rejected);
+            }
+            Some(b'*' | b'%') if !by_role && says(b"\r\nreplica\r\n") => {
+                link.report(Sign::NotPrimary);
+                return Err(Fault::Rejected);
+            }
+            _ => {}
+        }
+        owner.role_checked();
+        Ok(())
+    }
+}
+
+/// Whether a reply is no error.
+fn succeeded(frame: &[u8]) -> bool {
+    frame.first() != Some(&b'-')
+}

@@ -1,0 +1,183 @@
+//! A session's link is lost: what was in flight is sorted by the rules of `recovery` into what the
+//! next link gets and what the client is told, and the session lives on without a link.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use crate::config::{BlockingOnFailover, PubsubOnFailover};
+use crate::resp::questions::DISCARD;
+use crate::resp::{Class, class, replies};
+
+use super::backlog::{Backlog, Item};
+use super::ending::Phase;
+use super::intake::Intake;
+use super::link::Link;
+use super::recovery::{Before, Entry, Fate, Progress, plan};
+use super::refusing::Case;
+use super::session::{Route, Session};
+use super::slot::Kind;
+
+/// Why a link is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It broke, or the node refused what a primary would do. Whether that node is still the
+    /// primary has to be looked into before anything is sent to it again.
+    Fault,
+    /// A newer primary is about to be published.
+    Switch,
+    /// Nothing may be sent for longer than commands are held.
+    Outage,
+}
+
+impl Session {
+    /// Goes on without `link`, which is ended here.
+    pub(super) fn lose_link(self: &Rc<Self>, link: &Link, loss: Loss) {
+        let wreck = link.wreck();
+        *self.route.borrow_mut() = Route::None;
+        let ending = matches!(self.phase.get(), Phase::Closing | Phase::Ended);
+        // Inside a frame no error can be told; and who sends no more is not kept waiting.
+        if wreck.in_delivery || self.phase.get() != Phase::Open {
+            return if ending {
+                self.wake()
+            } else {
+                self.close_after_flush()
+            };
+        }
+        if loss == Loss::Fault {
+            self.lost_at.set(Some(Instant::now()));
+        }
+        self.sort(wreck.cases);
+        let resumes = self.worker.config.pubsub_on_failover == PubsubOnFailover::Resume;
+        if loss == Loss::Switch && !resumes && self.state.borrow().is_subscribed() {
+            return self.close_after_flush();
+        }
+        self.wake();
+    }
+
+    /// Decides about what was in flight.
+    fn sort(self: &Rc<Self>, mut cases: Vec<Case>) {
+        let mut intake = self.intake.borrow_mut();
+        intake.blocked = false;
+        if intake.is_streaming() {
+            if let Some(last) = cases.last_mut() {
+                last.progress = Progress::Partly;
+            }
+            intake.abandon_stream();
+        }
+        let entries: Vec<_> = cases.iter().map(entry).collect();
+        let before = self.before();
+        let plan = plan(&before, &entries);
+        let mut state = self.state.borrow_mut();
+        state.watching = false;
+        if !plan.replay {
+            state.transaction = None;
+        }
+        drop(state);
+        intake.watch_lost |= plan.watch_lost;
+        if plan.aborted && intake.in_multi {
+            intake.give_up_transaction();
+        }
+        let resp3 = self.state.borrow().resp3;
+        let items: Vec<_> = cases
+            .into_iter()
+            .zip(plan.fates)
+            .filter_map(|(case, fate)| self.item(case, fate, resp3))
+            .collect();
+        drop(intake);
+        self.backlog.borrow_mut().put_first(items);
+        self.tell_at_once();
+    }
+
+    fn before(&self) -> Before {
+        let state = self.state.borrow();
+        let transaction = state.transaction.as_ref();
+        Before {
+            in_transaction: transaction.is_some(),
+            replayable: transaction.is_some_and(|it| it.is_replayable()),
+            watching: state.watching,
+            multi_granted: state.multi_granted,
+            resume_blocking: self.worker.config.blocking_on_failover == BlockingOnFailover::Resume,
+        }
+    }
+
+    /// What the fate of a command makes of it.
+    fn item(&self, case: Case, fate: Fate, resp3: bool) -> Option<Item> {
+        let counters = &self.worker.counters;
+        let answer = |reply: &[u8]| Some(Item::Answer(reply.into()));
+        match fate {
+            Fate::Resend => {
+                counters.resent.add(1);
+                let maybe_executed = case.progress == Progress::Whole;
+                Some(Item::Command {
+                    kind: case.kind,
+                    frame: case.frame?,
+                    maybe_executed,
+                })
+            }
+            Fate::Nil => Some(Item::Command {
+                kind: Kind::LostWatch,
+                frame: DISCARD.into(),
+                maybe_executed: false,
+            }),
+            Fate::Uncertain => {
+                counters.uncertain.add(1);
+                answer(replies::UNCERTAIN)
+            }
+            Fate::NotExecuted => {
+                counters.refused.add(1);
+                let waited = self.worker.outage_so_far();
+                let name = &self.worker.config.primary_name;
+                answer(&replies::masterdown(name, waited))
+            }
+            Fate::Begun => answer(replies::OK),
+            Fate::Queued => answer(replies::QUEUED),
+            Fate::Aborted => answer(replies::ABORTED),
+            Fate::Zero => answer(replies::ZERO),
+            Fate::Pass => match (case.kind, case.reply) {
+                (Kind::Local(reply), _) | (_, Some(reply)) => Some(Item::Answer(reply)),
+                (Kind::Close, None) => Some(Item::End),
+                // A nil of the version in use is as good as anything for what cannot occur.
+                (_, None) => answer(replies::nil(resp3)),
+            },
+            Fate::Drop => None,
+        }
+    }
+}
+
+fn entry(case: &Case) -> Entry {
+    match case.kind {
+        Kind::Local(_) | Kind::Close => Entry::Answer,
+        Kind::RoleCheck(_)
+        | Kind::Login
+        | Kind::Restore(_)
+        | Kind::Resubscribe(..)
+        | Kind::Restored => Entry::Own,
+        _ => Entry::Command {
+            class: case.frame.as_deref().map_or(Class::Unknown, class),
+            progress: case.progress,
+            kept: case.frame.is_some(),
+        },
+    }
+}
+
+impl Intake {
+    /// The rest of the frame at hand has nowhere to go; its beginning is answered for.
+    fn abandon_stream(&mut self) {
+        self.streaming = super::intake::Streaming::Nowhere;
+    }
+
+    /// The transaction the client is sending will not be executed.
+    pub(super) fn give_up_transaction(&mut self) {
+        self.hopeless = true;
+    }
+}
+
+impl Backlog {
+    /// Puts what a lost link leaves behind before what waits already.
+    fn put_first(&mut self, items: Vec<Item>) {
+        for item in items.into_iter().rev() {
+            self.push_front(item);
+        }
+    }
+}

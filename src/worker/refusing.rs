@@ -1,0 +1,115 @@
+//! Replies that prove that a command was not executed: the node is no primary (any more), or not
+//! yet. The client never sees them; the command is sent again once there is a primary.
+//!
+//! Its place in the order must be kept, so from the first such reply on nothing of the link is
+//! delivered: what else is answered is noted, and when all is, the link is given up.
+
+use crate::resp::{Class, Rejection, class, rejection};
+use crate::topology::Sign;
+
+use super::flight::Remains;
+use super::link::Link;
+use super::recovery::Progress;
+use super::routing::{Fault, Router};
+use super::slot::Kind;
+
+/// Bytes of replies noted on one link.
+const NOTED_MAX: usize = 1024 * 1024;
+
+/// A command that was in flight on a lost link.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) kind: Kind,
+    /// What was sent for it, where that is known.
+    pub(super) frame: Option<Box<[u8]>>,
+    pub(super) progress: Progress,
+    /// Its reply, which the client has not got.
+    pub(super) reply: Option<Box<[u8]>>,
+}
+
+impl Case {
+    /// One without any reply.
+    pub(super) fn unanswered(remains: Remains) -> Self {
+        Self {
+            kind: remains.kind,
+            frame: remains.frame,
+            progress: match remains.written {
+                true => Progress::Whole,
+                false => Progress::Partly,
+            },
+            reply: None,
+        }
+    }
+}
+
+/// What is noted of a link that is being given up.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    pub(super) cases: Vec<Case>,
+    noted: usize,
+}
+
+impl Router {
+    /// Whether replies are noted and not delivered.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// Notes the reply to the oldest command if the client must not have it (yet).
+    pub(super) fn holds_back(&mut self, frame: &[u8], link: &Link) -> Result<bool, Fault> {
+        let proof = self.proves_unexecuted(frame, link);
+        if !proof && self.refused.is_none() {
+            return Ok(false);
+        }
+        if self.refused.is_none() {
+            link.report(Sign::Rejected);
+        }
+        let Some(remains) = self.front_remains() else {
+            return Ok(false);
+        };
+        let refused = self.refused.get_or_insert_default();
+        refused.noted += frame.len();
+        if refused.noted > NOTED_MAX {
+            return Err(Fault::TooLong);
+        }
+        refused.cases.push(Case {
+            progress: match proof {
+                true => Progress::Refused,
+                false => Progress::Answered,
+            },
+            reply: Some(frame.into()),
+            ..Case::unanswered(remains)
+        });
+        Ok(true)
+    }
+
+    /// An answer of our own has its turn among replies that are held back.
+    pub(super) fn hold_back_own(&mut self) {
+        let own = self.take_front().map(Case::unanswered);
+        if let Some(refused) = &mut self.refused {
+            refused.cases.extend(own);
+        }
+    }
+
+    /// Whether nothing more is to be learned from a link that is being given up.
+    pub(super) fn has_refused_all(&self) -> bool {
+        let waits = |kind: &Kind| matches!(kind, Kind::Blocking(_)) || kind.is_confirmed();
+        self.is_refused() && self.head().is_none_or(|head| waits(&head.kind))
+    }
+
+    fn proves_unexecuted(&self, frame: &[u8], link: &Link) -> bool {
+        if frame.first() != Some(&b'-') {
+            return false;
+        }
+        let Some(head) = self.head() else {
+            return false;
+        };
+        let class = self.front_frame().map_or(Class::Unknown, class);
+        match rejection(frame, class) {
+            Rejection::NotPrimary | Rejection::Loading => head.owner.may_try_again(),
+            Rejection::NoReplicas => head.owner.worker.has_just_switched(),
+            Rejection::Unblocked => link.is_unblocked_by_us(),
+            Rejection::NoScript | Rejection::None => false,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Makes a new link what the old one was: login, version, database, names, tracking, the open
+//! transaction, and last of all the subscriptions. Everything goes in one write, the answers are
+//! swallowed, and no command of the client is sent before they have come.
+
+use std::rc::Rc;
+
+use crate::resp::questions::{CAPA_REDIRECT, MONITOR, ROLE};
+use crate::resp::replies;
+
+use super::link::Link;
+use super::session::{Route, Session};
+use super::slot::Kind;
+
+impl Session {
+    /// The pool found a link. `verified`: its node is known to be a primary.
+    pub(crate) fn attach(self: &Rc<Self>, link: Rc<Link>, verified: bool, knows_capa: bool) {
+        if self.is_over() {
+            return link.end();
+        }
+        self.role_pending.set(!verified);
+        if knows_capa {
+            link.ask(self, Kind::Restore(false), CAPA_REDIRECT);
+        }
+        let logged_in = self.worker.config.login.is_some();
+        let was_set = self.restore_settings(&link);
+        if !verified && (logged_in || was_set) {
+            self.intake.borrow_mut().blocked = true;
+            link.ask(self, Kind::RoleCheck(true), ROLE);
+        }
+        if was_set | self.restore_conversation(&link) {
+            self.intake.borrow_mut().blocked = true;
+            link.expect(self, Kind::Restored, 0);
+            self.worker.counters.restored.add(1);
+        }
+        *self.route.borrow_mut() = Route::Attached(link);
+        self.task.wake();
+    }
+
+    fn restore_settings(self: &Rc<Self>, link: &Link) -> bool {
+        let state = self.state.borrow();
+        for wish in state.wishes() {
+            link.ask(self, Kind::Restore(wish.is_vital()), wish.frame());
+        }
+        !state.wishes().is_empty()
+    }
+
+    /// What the client was in the middle of.
+    fn restore_conversation(self: &Rc<Self>, link: &Link) -> bool {
+        let state = self.state.borrow();
+        let mut any = state.monitor;
+        if state.monitor {
+            link.ask(self, Kind::Restore(false), MONITOR);
+        }
+        if let Some(transaction) = &state.transaction {
+            for frame in transaction.frames() {
+                any = true;
+                link.ask(self, Kind::Restore(false), frame);
+            }
+        }
+        for (kind, names, frame) in state.names().into_iter().flat_map(|names| names.commands()) {
+            any = true;
+            link.ask(self, Kind::Resubscribe(kind, names), &frame);
+        }
+        any
+    }
+
+    /// The new link is as the old one was.
+    pub(super) fn restored(&self) {
+        let state = self.state.borrow();
+        let flush = state.has_tracking() && state.resp3;
+        drop(state);
+        if flush {
+            // Anything may have changed meanwhile; a server says the same on FLUSHALL.
+            self.deliver(replies::INVALIDATE_ALL);
+        }
+        self.unblock();
+    }
+}

@@ -1,0 +1,256 @@
+//! What a client has set on its connection and a new link has to be told again: login, RESP version,
+//! database, names, tracking. Learned when the server has said yes, and kept as the very commands
+//! that did it, in the order of their last success.
+
+use zeroize::Zeroizing;
+
+use crate::resp::Args;
+
+/// What a command sets; a later one of the same kind takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    Login,
+    Version,
+    Database,
+    Name,
+    LibraryName,
+    LibraryVersion,
+    NoEvict,
+    NoTouch,
+    Tracking,
+    ReadOnly,
+    ImportSource,
+}
+
+/// One setting, as it is to be asked for again.
+pub(super) struct Wish {
+    setting: Setting,
+    frame: Zeroizing<Vec<u8>>,
+}
+
+impl Wish {
+    /// The command.
+    pub(super) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Whether the client must not go on without it: it would be somebody else, or elsewhere.
+    pub(super) fn is_vital(&self) -> bool {
+        use Setting::{Database, Login, Tracking, Version};
+        matches!(self.setting, Login | Version | Database | Tracking)
+    }
+}
+
+impl std::fmt::Debug for Wish {
+    /// Without the command, which may carry a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.setting)
+    }
+}
+
+/// All that is set.
+#[derive(Debug, Default)]
+pub(super) struct Settings(Vec<Wish>);
+
+impl Settings {
+    /// The server said yes to `frame`.
+    pub(super) fn learn(&mut self, frame: &[u8]) {
+        let args: Vec<_> = Args::new(frame).collect();
+        let [name, args @ ..] = args.as_slice() else {
+            return;
+        };
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        if is("AUTH") {
+            self.set(Setting::Login, frame);
+        } else if is("HELLO") {
+            self.learn_hello(args, frame);
+        } else if is("SELECT") {
+            self.set(Setting::Database, frame);
+        } else if is("READONLY") {
+            self.set(Setting::ReadOnly, frame);
+        } else if is("READWRITE") {
+            self.unset(Setting::ReadOnly);
+        } else if is("RESET") {
+            self.reset();
+        } else if is("CLIENT") {
+            self.learn_client(args, frame);
+        }
+    }
+
+    /// A HELLO with AUTH or SETNAME does what those would; without a version it changes nothing.
+    fn learn_hello(&mut self, args: &[&[u8]], frame: &[u8]) {
+        if args.is_empty() {
+            return;
+        }
+        let has = |word: &[u8]| args.iter().any(|arg| arg.eq_ignore_ascii_case(word));
+        // What an earlier one did beside choosing the version stays in force.
+        if let Some(at) = self
+            .0
+            .iter()
+            .position(|wish| wish.setting == Setting::Version)
+        {
+            let carries = |word: &[u8]| {
+                Args::new(&self.0[at].frame).any(|arg| arg.eq_ignore_ascii_case(word))
+            };
+            if carries(b"AUTH") {
+                self.0[at].setting = Setting::Login;
+            } else if carries(b"SETNAME") {
+                self.0[at].setting = Setting::Name;
+            }
+        }
+        if has(b"AUTH") {
+            self.unset(Setting::Login);
+        }
+        if has(b"SETNAME") {
+            self.unset(Setting::Name);
+        }
+        self.set(Setting::Version, frame);
+    }
+
+    fn learn_client(&mut self, args: &[&[u8]], frame: &[u8]) {
+        let word = |at: usize| args.get(at).map(|arg: &&[u8]| arg.to_ascii_uppercase());
+        let is_off = matches!(word(1).as_deref(), Some(b"OFF" | b"NO"));
+        match word(0).as_deref() {
+            Some(b"SETNAME") => self.set(Setting::Name, frame),
+            Some(b"SETINFO") if word(1).as_deref() == Some(b"LIB-VER") => {
+                self.set(Setting::LibraryVersion, frame);
+            }
+            Some(b"SETINFO") => self.set(Setting::LibraryName, frame),
+            Some(b"NO-EVICT") => self.switch(Setting::NoEvict, is_off, frame),
+            Some(b"NO-TOUCH") => self.switch(Setting::NoTouch, is_off, frame),
+            Some(b"IMPORT-SOURCE") => self.switch(Setting::ImportSource, is_off, frame),
+            Some(b"TRACKING") => self.switch(Setting::Tracking, is_off, frame),
+            _ => {}
+        }
+    }
+
+    /// What is to be asked for again, in order.
+    pub(super) fn wishes(&self) -> &[Wish] {
+        &self.0
+    }
+
+    /// Whether the client keeps a cache that the server tells of changes.
+    pub(super) fn has_tracking(&self) -> bool {
+        self.find(Setting::Tracking).is_some()
+    }
+
+    /// RESET was answered: the library's name and version survive it (`resetCommand` in the
+    /// server's networking.c).
+    fn reset(&mut self) {
+        use Setting::{LibraryName, LibraryVersion};
+        self.0
+            .retain(|wish| matches!(wish.setting, LibraryName | LibraryVersion));
+    }
+
+    fn find(&self, setting: Setting) -> Option<&[u8]> {
+        let found = self.0.iter().find(|wish| wish.setting == setting);
+        found.map(Wish::frame)
+    }
+
+    fn switch(&mut self, setting: Setting, off: bool, frame: &[u8]) {
+        if off {
+            self.unset(setting);
+        } else {
+            self.set(setting, frame);
+        }
+    }
+
+    fn set(&mut self, setting: Setting, frame: &[u8]) {
+        self.unset(setting);
+        self.0.push(Wish {
+            setting,
+            frame: Zeroizing::new(frame.to_vec()),
+        });
+    }
+
+    fn unset(&mut self, setting: Setting) {
+        self.0.retain(|wish| wish.setting != setting);
+    }
+}
+
+/// Whether the success of `frame`, a CLIENT command, is to be learned.
+pub(super) fn is_setting(frame: &[u8]) -> bool {
+    const WORDS: [&[u8]; 6] = [
+        b"SETNAME",
+        b"SETINFO",
+        b"NO-EVICT",
+        b"NO-TOUCH",
+        b"IMPORT-SOURCE",
+        b"TRACKING",
+    ];
+    let word = Args::new(frame).nth(1).unwrap_or_default();
+    WORDS.iter().any(|listed| word.eq_ignore_ascii_case(listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(line: &str) -> Vec<u8> {
+        let words: Vec<_> = line.split(' ').collect();
+        let mut frame = format!("*{}\r\n", words.len());
+        for word in words {
+            frame.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        frame.into_bytes()
+    }
+
+    fn learned(lines: &[&str]) -> Vec<String> {
+        let mut settings = Settings::default();
+        for line in lines {
+            settings.learn(&frame(line));
+        }
+        let text = |wish: &Wish| {
+            let words: Vec<_> = Args::new(wish.frame())
+                .map(String::from_utf8_lossy)
+                .collect();
+            words.join(" ")
+        };
+        settings.wishes().iter().map(text).collect()
+    }
+
+    #[test]
+    fn keeps_the_last_of_each_in_order() {
+        let lines = ["SELECT 3", "CLIENT SETNAME a", "SELECT 5"];
+        assert_eq!(learned(&lines), ["CLIENT SETNAME a", "SELECT 5"]);
+        let lines = ["CLIENT NO-EVICT on", "CLIENT NO-EVICT OFF", "GET x"];
+        assert!(learned(&lines).is_empty());
+        let lines = ["CLIENT TRACKING ON BCAST", "CLIENT TRACKING off"];
+        assert!(learned(&lines).is_empty());
+    }
+
+    #[test]
+    fn a_hello_takes_the_place_of_what_it_repeats() {
+        let lines = [
+            "AUTH old",
+            "CLIENT SETNAME a",
+            "HELLO 3 AUTH u p SETNAME b",
+            "CLIENT SETINFO LIB-NAME l",
+        ];
+        let kept = ["HELLO 3 AUTH u p SETNAME b", "CLIENT SETINFO LIB-NAME l"];
+        assert_eq!(learned(&lines), kept);
+        let lines = ["HELLO 3 AUTH u p", "HELLO 2"];
+        assert_eq!(learned(&lines), ["HELLO 3 AUTH u p", "HELLO 2"]);
+        assert_eq!(learned(&["HELLO 3", "HELLO"]), ["HELLO 3"]);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_library() {
+        let lines = [
+            "AUTH x",
+            "SELECT 1",
+            "CLIENT SETINFO LIB-VER 1",
+            "CLIENT SETINFO lib-name y",
+            "RESET",
+        ];
+        let kept = ["CLIENT SETINFO LIB-VER 1", "CLIENT SETINFO lib-name y"];
+        assert_eq!(learned(&lines), kept);
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        let mut settings = Settings::default();
+        settings.learn(&frame("AUTH s3cret"));
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+}
