@@ -75,8 +75,9 @@ class Program:
         """The next message, which must be of that kind; None when it does not come."""
         output = self.process.stdout.fileno()
         while b"\n" not in self.buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([output], [], [], left)[0]:
+            # What is there already counts, also when others used up the time.
+            left = max(0, deadline - time.monotonic())
+            if not select.select([output], [], [], left)[0]:
                 return None
             data = os.read(output, 1 << 20)
             if not data:

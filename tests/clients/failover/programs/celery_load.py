@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import watch_redis_py
-from stage import LATE_LIMIT, PACE, Stage
+from stage import PACE, Stage
 
 RESULT_LIMIT = 10
 END_LIMIT = 10
@@ -77,12 +77,18 @@ def send():
     pending.put(None)
 
 
+def patience():
+    """How long to wait for the next result: once the load has ended, no longer than that takes."""
+    left = stage.stop_at + RESULT_LIMIT - time.time()
+    return max(PACE, min(RESULT_LIMIT, left))
+
+
 def collect():
     """The result of each task sent."""
     while task := pending.get():
         value, sent, outcome = task
         try:
-            assert outcome.get(timeout=RESULT_LIMIT) == value
+            assert outcome.get(timeout=patience()) == value
             results.ok(value)
         except celery.exceptions.TimeoutError:
             without_result.append([value, sent])
@@ -98,8 +104,8 @@ def marks():
 def wait_until_idle():
     """Gives tasks that are still queued the time to be executed."""
     wanted = {value for value, _ in sends.acked}
-    end = time.time() + LATE_LIMIT
-    while wanted - set(marks()) and time.time() < end:
+    end = stage.stop_at + RESULT_LIMIT
+    while worker.poll() is None and wanted - set(marks()) and time.time() < end:
         time.sleep(PACE)
 
 

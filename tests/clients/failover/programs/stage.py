@@ -126,7 +126,7 @@ class Stage:
             thread.start()
         self.stopping.wait()
         for thread in threads:
-            thread.join(LATE_LIMIT + 5)
+            thread.join(max(0, self.stop_at + LATE_LIMIT / 2 - time.time()))
         self.finish()
 
     def finish(self):
