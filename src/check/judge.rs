@@ -9,7 +9,7 @@ use super::sentinel::{self, Sentinel};
 use super::server::{SETTINGS, Server};
 use crate::config::Config;
 use crate::discovery::error::RejectionKind;
-use crate::discovery::message::Role;
+use crate::discovery::message::{Role, Trouble};
 use crate::net::HostPort;
 
 /// Fewer Sentinels cannot lose one and still agree; fewer servers cannot lose one and still have a
@@ -150,7 +150,7 @@ fn weigh_agreement(sentinels: &[Sentinel], choice: &Choice, warnings: &mut Vec<S
             choice.primary, choice.epoch
         ));
     }
-    if answers(sentinels).any(|one| one.fields.in_trouble) {
+    if answers(sentinels).any(|one| one.fields.trouble > Trouble::None) {
         let text = "a Sentinel believes the primary down or carries out a failover right now";
         warnings.push(text.to_owned());
     }

@@ -12,7 +12,7 @@ use super::server::{self, Server};
 use super::tls::{Speech, listen_to};
 use crate::config::{Config, Machine, load};
 use crate::discovery::error::Rejection;
-use crate::discovery::message::{MasterFields, Role};
+use crate::discovery::message::{MasterFields, Role, Trouble};
 use crate::net::HostPort;
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -43,7 +43,7 @@ fn sentinel(index: u16, known: u64, primary: u16, epoch: u64) -> Sentinel {
                 quorum: 2,
                 down_after: Duration::from_secs(1),
                 other_sentinels: known - 1,
-                in_trouble: false,
+                trouble: Trouble::None,
             },
             flags: "master".to_owned(),
             peers: Vec::new(),
@@ -198,7 +198,7 @@ fn what_would_hurt_at_a_failover_is_said() {
     change_sentinel(&mut sentinels[0], |one| {
         one.subscribed = Err("NOPERM".to_owned());
         one.denied = vec!["SENTINEL MYID"];
-        one.fields.in_trouble = true;
+        one.fields.trouble = Trouble::Failover;
     });
     change_server(&mut servers[1], |one| {
         one.role = Ok(Role::Master { offset: None })

@@ -12,8 +12,10 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use super::{BlockingOnFailover, PubsubOnFailover};
-use super::{Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool, parse};
+use super::{
+    BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool,
+    PubsubOnFailover, SwitchOn, parse,
+};
 use crate::net::HostPort;
 
 /// What every environment twin starts with.
@@ -93,6 +95,17 @@ pub(super) struct SentinelFlags {
     /// A primary silent for this long is not trusted until it answers again (1s at most)
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::heartbeat)]
     pub(super) heartbeat_timeout: Duration,
+    /// When to switch in a failover: once a Sentinel `named` the new primary, or about 0.8s earlier,
+    /// as soon as the replica it chose was `promoted`. Should the Sentinel that leads the failover
+    /// die in between, the others may choose another: then `promoted` loses what was written since,
+    /// at most 10s of it while they can be reached
+    #[arg(
+        long,
+        value_name = "named|promoted",
+        default_value = "named",
+        hide_possible_values = true
+    )]
+    pub(super) switch_on: SwitchOn,
     /// When no Sentinel can be reached: go on with the last verified primary, or stop commands
     #[arg(
         long,

@@ -152,6 +152,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Learn further Sentinels from those configured.
     pub sentinel_discovery: bool,
+    /// What makes a promoted replica the primary.
+    pub switch_on: SwitchOn,
     /// What to do when no Sentinel can be reached.
     pub on_sentinel_loss: OnSentinelLoss,
     /// What becomes of a blocking call that was still waiting when its primary went.
@@ -192,6 +194,15 @@ impl HoldTimeout {
 pub enum Pool {
     /// Each client has a link of its own for its life.
     Session,
+}
+
+/// `--switch-on`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SwitchOn {
+    /// A Sentinel names it at a new epoch.
+    Named,
+    /// It was chosen by a Sentinel and says that it is a primary.
+    Promoted,
 }
 
 /// `--on-sentinel-loss`.

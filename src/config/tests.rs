@@ -63,6 +63,7 @@ fn defaults_are_those_of_a_sidecar() {
     assert_eq!(config.heartbeat_timeout, Duration::from_secs(1));
     assert_eq!(config.poll_interval, Duration::from_secs(1));
     assert!(config.sentinel_discovery);
+    assert_eq!(config.switch_on, SwitchOn::Named);
     assert_eq!(config.on_sentinel_loss, OnSentinelLoss::Serve);
     assert_eq!(config.workers, 4);
     assert_eq!(config.max_clients, 480);
@@ -138,10 +139,14 @@ fn both_subcommands_take_the_same_flags_and_run_may_be_left_out() {
 fn switches_can_be_turned_off() {
     let config = config(
         "--admin-listen off --sentinel-discovery off --on-sentinel-loss fence --workers 1",
-        &[("STEADFAST_MAX_CLIENTS", "9")],
+        &[
+            ("STEADFAST_MAX_CLIENTS", "9"),
+            ("STEADFAST_SWITCH_ON", "promoted"),
+        ],
     );
     assert_eq!(config.admin_listen, None);
     assert!(!config.sentinel_discovery);
+    assert_eq!(config.switch_on, SwitchOn::Promoted);
     assert_eq!(config.on_sentinel_loss, OnSentinelLoss::Fence);
     assert_eq!((config.workers, config.max_clients), (1, 9));
 }

@@ -28,6 +28,8 @@ pub type Millis = u64;
 pub const FRESH: Millis = 5_000;
 /// How long the first choice waits for a majority of the known Sentinels.
 pub const FIRST_CHOICE_WAIT: Millis = 1_000;
+/// How long it then waits for the others, one of which may be leading a failover.
+const FIRST_CHOICE_GRACE: Millis = 100;
 /// Answers in a row that make a claim steady when our node does not serve.
 pub const STEADY_POLLS: u32 = 2;
 /// How long a claim must be held to be steady while our node still serves.
@@ -104,6 +106,8 @@ pub struct Election {
     current: Option<Claim>,
     /// Since `current` was chosen there were signs that another node was primary.
     left: bool,
+    /// `current` was seen promoted and no Sentinel names it yet: its epoch is that of the one before.
+    unnamed: bool,
 }
 
 impl Election {
@@ -156,6 +160,26 @@ impl Election {
         self.distrusted = self.claims.above(claim.epoch);
         self.current = Some(claim);
         self.left = false;
+        self.unnamed = false;
+    }
+
+    /// `address`, just promoted, was published as the primary before any Sentinel names it. Until one
+    /// does, at any epoch above the present one, what the Sentinels still say of the former primary
+    /// is no conflict. They get their way nevertheless when they say so for long, or when the node
+    /// becomes a replica again: then whoever promoted it has failed before telling anybody.
+    pub fn promoted(&mut self, address: &HostPort) {
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        current.address.clone_from(address);
+        self.claims.start_over_beside(current);
+        self.left = false;
+        self.unnamed = true;
+    }
+
+    /// Whether the present choice was seen promoted, and no Sentinel names it yet.
+    pub fn is_unnamed(&self) -> bool {
+        self.unnamed
     }
 
     /// Ours has this epoch now.
@@ -163,13 +187,25 @@ impl Election {
         self.distrusted = self.claims.above(epoch);
         if let Some(current) = &mut self.current {
             current.epoch = epoch;
+            if self.unnamed {
+                // As after a switch: the others may just not have heard of it yet.
+                self.claims.start_over_beside(current);
+            }
         }
         self.left = false;
+        self.unnamed = false;
     }
 
     /// Sentinels whose answers count at `now`.
     pub fn fresh_count(&self, now: Millis) -> usize {
         self.claims.count(now)
+    }
+
+    /// Whether the first choice has waited long enough at `now` for those who have not answered.
+    pub fn has_waited_for_all(&self, now: Millis) -> bool {
+        self.claims
+            .since()
+            .is_some_and(|since| now.saturating_sub(since) >= FIRST_CHOICE_GRACE)
     }
 
     /// Nodes whose role matters now beside that of the current primary: whoever may be chosen.
@@ -264,7 +300,7 @@ impl Election {
             return self.verify(claim, now);
         }
         if let Some(claim) = agreed {
-            return match self.claims.has_majority(claim, now) {
+            return match self.unnamed || self.claims.has_majority(claim, now) {
                 true => Decision::Learn(claim.epoch),
                 false => Decision::Stay,
             };
@@ -273,7 +309,7 @@ impl Election {
         let same_epoch = top
             .first()
             .is_some_and(|claim| claim.epoch == current.epoch);
-        match disputed && (higher || same_epoch) {
+        match disputed && (higher || (same_epoch && !self.unnamed)) {
             true => conflict(&top),
             false => Decision::Stay,
         }
@@ -293,10 +329,12 @@ impl Election {
 
     /// What a majority holds steadily; for long, while our node still serves.
     fn overruling_claim(&self, current: &Claim, now: Millis) -> Option<&Claim> {
-        let held = match self.serves(current, now) {
-            true => STEADY,
-            false => 0,
+        let stays = match self.unnamed {
+            // The others say what they always said; a moment's silence must not make them right.
+            true => self.says(&current.address, now, LIFE_FRESH) != Says::Replica,
+            false => self.serves(current, now),
         };
+        let held = if stays { STEADY } else { 0 };
         self.claims.steady(now, STEADY_POLLS, held)
     }
 

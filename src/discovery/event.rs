@@ -1,10 +1,11 @@
 //! Sentinel's published events: which are subscribed to, and what one means for our primary.
 //!
-//! Pure. An event only ever makes discovery look again; no address is taken from one, because
-//! messages can be lost and carry no epoch (sentinel-facts.md fact 6).
+//! Pure. Messages can be lost and carry no epoch, so no primary is taken from one: its addresses only
+//! tell which failover it belongs to and whom to ask for its role.
 
 use super::connection::Reply;
-use super::message::text;
+use super::message::{host_port, text};
+use crate::net::HostPort;
 
 /// The channels subscribed to, by exact name (`PSUBSCRIBE *` would need rights to all channels).
 pub const CHANNELS: &[&str] = &[
@@ -34,8 +35,21 @@ pub const CHANNELS: &[&str] = &[
 ];
 
 /// What an event about our primary says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What it means.
+    pub kind: Kind,
+    /// The channel it came on.
+    pub channel: &'static str,
+    /// The primary it is about: in a failover the old one, to the end.
+    pub about: Option<HostPort>,
+    /// The replica it is about, which may be promoted.
+    pub candidate: Option<HostPort>,
+}
+
+/// The kinds of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum Kind {
     /// A failover goes on.
     Step,
     /// It was given up.
@@ -60,49 +74,89 @@ pub fn read(reply: &Reply, primary_name: &str) -> Option<Event> {
 }
 
 fn classify(channel: &str, payload: &str, primary_name: &str) -> Option<Event> {
-    if channel.ends_with("tilt") {
-        return Some(Event::Hint);
-    }
-    let concerned = match channel {
-        "+switch-master" => name_before(payload, 4),
-        _ => concerned_name(payload),
+    let channel = CHANNELS.iter().copied().find(|known| *known == channel)?;
+    let mut event = Event {
+        kind: kind(channel),
+        channel,
+        about: None,
+        candidate: None,
     };
-    if concerned != Some(primary_name) {
+    if channel.ends_with("tilt") {
+        return Some(event);
+    }
+    let subject = match channel {
+        "+switch-master" => Subject::read(payload, 4)?,
+        _ => Subject::of_instance(payload)?,
+    };
+    if subject.name != primary_name {
         return None;
     }
-    Some(match channel {
+    event.about = subject.address;
+    event.candidate = replica(payload);
+    Some(event)
+}
+
+fn kind(channel: &str) -> Kind {
+    match channel {
         // The leader names the new primary from its promotion on.
-        "+promoted-slave" | "+failover-state-reconf-slaves" => Event::Done,
-        "+switch-master" | "+failover-end" | "+failover-end-for-timeout" => Event::Done,
-        "+try-failover" | "+elected-leader" | "+selected-slave" => Event::Step,
-        _ if channel.starts_with("+failover-state-") => Event::Step,
-        _ if channel.starts_with("-failover-abort-") => Event::Aborted,
-        _ => Event::Hint,
-    })
-}
-
-/// The primary name in `<type> <name> <ip> <port>[ @ <primary-name> <ip> <port>][ #quorum n/q]`.
-/// Read from the right: nothing forbids spaces in a name.
-fn concerned_name(payload: &str) -> Option<&str> {
-    let payload = payload
-        .rsplit_once(" #quorum")
-        .map_or(payload, |(front, _)| front);
-    if let Some((_, primary)) = payload.rsplit_once(" @ ") {
-        return name_before(primary, 2);
+        "+promoted-slave" | "+failover-state-reconf-slaves" => Kind::Done,
+        "+switch-master" | "+failover-end" | "+failover-end-for-timeout" => Kind::Done,
+        "+try-failover" | "+elected-leader" | "+selected-slave" => Kind::Step,
+        _ if channel.starts_with("+failover-state-") => Kind::Step,
+        _ if channel.starts_with("-failover-abort-") => Kind::Aborted,
+        _ => Kind::Hint,
     }
-    name_before(payload.strip_prefix("master ")?, 2)
 }
 
-/// What stands before the last `fields` words.
-fn name_before(text: &str, fields: usize) -> Option<&str> {
-    text.rsplitn(fields + 1, ' ').nth(fields)
+/// The primary an event is about.
+struct Subject<'a> {
+    name: &'a str,
+    address: Option<HostPort>,
+}
+
+impl<'a> Subject<'a> {
+    /// From `<type> <name> <ip> <port>[ @ <primary-name> <ip> <port>][ #quorum n/q]`.
+    fn of_instance(payload: &'a str) -> Option<Self> {
+        let payload = payload
+            .rsplit_once(" #quorum")
+            .map_or(payload, |(front, _)| front);
+        match payload.rsplit_once(" @ ") {
+            Some((_, primary)) => Self::read(primary, 2),
+            None => Self::read(payload.strip_prefix("master ")?, 2),
+        }
+    }
+
+    /// From `<name> <ip> <port>`, `fields` words after the name. Read from the right: nothing
+    /// forbids spaces in a name.
+    fn read(text: &'a str, fields: usize) -> Option<Self> {
+        let mut words: Vec<_> = text.rsplitn(fields + 1, ' ').collect();
+        let (name, port_last) = (words.pop().filter(|_| words.len() == fields)?, words);
+        let mut words = port_last.iter().rev();
+        let address = words.next().zip(words.next());
+        Some(Self {
+            name,
+            address: address.and_then(|(host, port)| host_port(host, port, true).ok()),
+        })
+    }
+}
+
+/// The replica in `slave <name> <ip> <port> @ ...`.
+fn replica(payload: &str) -> Option<HostPort> {
+    let (instance, _) = payload.rsplit_once(" @ ")?;
+    let mut words = instance.strip_prefix("slave ")?.rsplitn(3, ' ');
+    let (port, host) = (words.next()?, words.next()?);
+    host_port(host, port, true).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn event(channel: &str, payload: &str) -> Option<Event> {
+    fn event(channel: &str, payload: &str) -> Option<Kind> {
+        whole(channel, payload).map(|event| event.kind)
+    }
+
+    fn whole(channel: &str, payload: &str) -> Option<Event> {
         let parts = ["message", channel, payload];
         let parts = parts.map(|part| Reply::BulkString(part.as_bytes().to_vec()));
         read(&Reply::Array(parts.to_vec()), "my master")
@@ -111,12 +165,12 @@ mod tests {
     #[test]
     fn reads_names_from_the_right() {
         let switch = "my master 10.0.0.1 6379 10.0.0.2 6379";
-        assert_eq!(event("+switch-master", switch), Some(Event::Done));
+        assert_eq!(event("+switch-master", switch), Some(Kind::Done));
         assert_eq!(event("+switch-master", "other 10.0.0.1 1 10.0.0.2 1"), None);
         let promoted = "slave [::1]:2 ::1 2 @ my master ::1 1";
-        assert_eq!(event("+promoted-slave", promoted), Some(Event::Done));
+        assert_eq!(event("+promoted-slave", promoted), Some(Kind::Done));
         let odown = "master my master 10.0.0.1 6379 #quorum 2/2";
-        assert_eq!(event("+odown", odown), Some(Event::Hint));
+        assert_eq!(event("+odown", odown), Some(Kind::Hint));
         assert_eq!(
             event("+sdown", "sentinel ab 10.0.0.9 1 @ other 10.0.0.1 1"),
             None
@@ -126,17 +180,37 @@ mod tests {
     #[test]
     fn tells_steps_from_endings() {
         let ours = "master my master 10.0.0.1 6379";
-        assert_eq!(event("+try-failover", ours), Some(Event::Step));
+        assert_eq!(event("+try-failover", ours), Some(Kind::Step));
         assert_eq!(
             event("+failover-state-wait-promotion", ours),
-            Some(Event::Step)
+            Some(Kind::Step)
         );
         assert_eq!(
             event("-failover-abort-not-elected", ours),
-            Some(Event::Aborted)
+            Some(Kind::Aborted)
         );
-        assert_eq!(event("+failover-end", ours), Some(Event::Done));
-        assert_eq!(event("+tilt", "#tilt mode entered"), Some(Event::Hint));
+        assert_eq!(event("+failover-end", ours), Some(Kind::Done));
+        assert_eq!(event("+tilt", "#tilt mode entered"), Some(Kind::Hint));
+    }
+
+    #[test]
+    fn tells_whom_it_is_about() {
+        let selected = "slave [::1]:2 ::1 2 @ my master ::1 1";
+        let event = whole("+selected-slave", selected).expect("an event");
+        assert_eq!(event.channel, "+selected-slave");
+        assert_eq!(event.about, Some(HostPort::new("::1", 1)));
+        assert_eq!(event.candidate, Some(HostPort::new("::1", 2)));
+        let ours = whole("+try-failover", "master my master 10.0.0.1 6379").expect("an event");
+        assert_eq!(ours.about, Some(HostPort::new("10.0.0.1", 6379)));
+        assert_eq!(ours.candidate, None);
+        let switch = "my master 10.0.0.1 6379 10.0.0.2 6380";
+        let switch = whole("+switch-master", switch).expect("an event");
+        assert_eq!(switch.about, Some(HostPort::new("10.0.0.1", 6379)));
+        let update = "sentinel ab 10.0.0.9 1 @ my master 10.0.0.1 6379";
+        let update = whole("+config-update-from", update).expect("an event");
+        assert_eq!(update.candidate, None);
+        let odd = whole("+try-failover", "master my master 10.0.0.1 port").expect("an event");
+        assert_eq!(odd.about, None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::net::HostPort;
 const HOST_LEN_MAX: usize = 253;
 /// Longest run id kept; Sentinels use 40.
 const RUN_ID_LEN_MAX: usize = 64;
-/// Peers read from one list.
+/// Peers, or replicas, read from one list.
 const PEERS_MAX: usize = 64;
 
 /// Why an answer is not usable. Kept for `/status`.
@@ -59,8 +59,19 @@ pub struct MasterFields {
     pub down_after: Duration,
     /// Peers the Sentinel knows.
     pub other_sentinels: u64,
-    /// A failover is under way and its outcome open, or a quorum believes the primary down.
-    pub in_trouble: bool,
+    /// What the Sentinel thinks is happening to the primary it names.
+    pub trouble: Trouble,
+}
+
+/// Trouble with a primary, as the flags of `SENTINEL MASTER` show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// None that a quorum knows of.
+    None,
+    /// A quorum believes it down.
+    Down,
+    /// A failover is under way and its outcome open.
+    Failover,
 }
 
 /// Reads the reply to `SENTINEL MASTER`.
@@ -73,18 +84,18 @@ pub fn master_fields(reply: &Reply) -> Result<MasterFields, BadAnswer> {
     let state = field(reply, "failover-state").unwrap_or_default();
     // From here on the Sentinel names the new primary, although the flags still tell of the old.
     let decided = state.starts_with("reconf") || state.starts_with("update");
-    let trouble = |flag: &str| {
-        matches!(
-            flag,
-            "failover_in_progress" | "force_failover" | "coordinated_failover" | "o_down"
-        )
+    let trouble = |flag: &str| match flag {
+        "failover_in_progress" | "force_failover" | "coordinated_failover" => Trouble::Failover,
+        "o_down" => Trouble::Down,
+        _ => Trouble::None,
     };
+    let worst = flags.split(',').map(trouble).max();
     Ok(MasterFields {
         epoch: number("config-epoch").ok_or(BadAnswer::Shape)?,
         quorum: number("quorum").unwrap_or(1),
         down_after: Duration::from_millis(number("down-after-milliseconds").unwrap_or(0)),
         other_sentinels: number("num-other-sentinels").unwrap_or(0),
-        in_trouble: !decided && flags.split(',').any(trouble),
+        trouble: worst.filter(|_| !decided).unwrap_or(Trouble::None),
     })
 }
 
@@ -151,6 +162,18 @@ pub fn peers(reply: &Reply, asked_on_loopback: bool) -> Vec<Peer> {
         })
     };
     entries.iter().filter_map(peer).take(PEERS_MAX).collect()
+}
+
+/// Reads the reply to `SENTINEL REPLICAS`; entries that make no sense are left out.
+pub fn replicas(reply: &Reply, asked_on_loopback: bool) -> Vec<HostPort> {
+    let Reply::Array(entries) = reply else {
+        return Vec::new();
+    };
+    let replica = |entry: &Reply| {
+        let (host, port) = (field(entry, "ip")?, field(entry, "port")?);
+        host_port(host, port, asked_on_loopback).ok()
+    };
+    entries.iter().filter_map(replica).take(PEERS_MAX).collect()
 }
 
 /// Reads the reply to `SENTINEL MYID`.
@@ -280,152 +303,4 @@ fn run_id_text(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bulk(text: &str) -> Reply {
-        Reply::BulkString(text.as_bytes().to_vec())
-    }
-
-    fn list(parts: &[&str]) -> Reply {
-        Reply::Array(parts.iter().map(|part| bulk(part)).collect())
-    }
-
-    fn master(epoch: &str, flags: &str) -> Reply {
-        list(&[
-            "name",
-            "mymaster",
-            "ip",
-            "10.0.0.9",
-            "port",
-            "1",
-            "flags",
-            flags,
-            "config-epoch",
-            epoch,
-            "quorum",
-            "2",
-            "down-after-milliseconds",
-            "1000",
-            "num-other-sentinels",
-            "2",
-        ])
-    }
-
-    #[test]
-    fn reads_a_consistent_answer_and_refuses_a_torn_one() {
-        let middle = list(&["10.0.0.2", "6379"]);
-        let (address, fields) = consistent(
-            &master("3", "master"),
-            &middle,
-            &master("3", "master"),
-            false,
-        )
-        .expect("consistent");
-        assert_eq!(address, HostPort::new("10.0.0.2", 6379));
-        assert_eq!((fields.epoch, fields.quorum), (3, 2));
-        assert_eq!(fields.down_after, Duration::from_secs(1));
-        assert!(!fields.in_trouble);
-        let torn = consistent(
-            &master("2", "master"),
-            &middle,
-            &master("3", "master"),
-            false,
-        );
-        assert_eq!(torn, Err(BadAnswer::Torn));
-    }
-
-    #[test]
-    fn sees_a_failover_in_the_flags() {
-        for flags in [
-            "master,o_down",
-            "master,failover_in_progress,force_failover",
-            "master,coordinated_failover",
-        ] {
-            assert!(
-                master_fields(&master("0", flags))
-                    .expect("fields")
-                    .in_trouble
-            );
-        }
-        let sdown = master_fields(&master("0", "master,s_down")).expect("fields");
-        assert!(!sdown.in_trouble, "one Sentinel's opinion is no failover");
-    }
-
-    #[test]
-    fn rejects_addresses_that_cannot_be_meant() {
-        let refused = |host, port| host_port(host, port, false).expect_err("refused");
-        assert_eq!(address(&Reply::Null, false), Err(BadAnswer::UnknownName));
-        assert_eq!(refused("", "6379"), BadAnswer::EmptyHost);
-        assert_eq!(refused("10.0.0.1", "0"), BadAnswer::BadPort);
-        assert_eq!(refused("10.0.0.1", "65536"), BadAnswer::BadPort);
-        for host in [
-            "127.0.0.1",
-            "127.9.9.9",
-            "::1",
-            "localhost",
-            "::ffff:127.0.0.1",
-            "0.0.0.0",
-        ] {
-            assert_eq!(refused(host, "6379"), BadAnswer::Loopback);
-        }
-        assert!(host_port("127.0.0.1", "6379", true).is_ok());
-        assert_eq!(address(&bulk("x"), false), Err(BadAnswer::Shape));
-    }
-
-    #[test]
-    fn an_ipv6_address_has_one_spelling() {
-        let address = host_port("2001:DB8:0::1", "6379", false).expect("fine");
-        assert_eq!(address.to_string(), "[2001:db8::1]:6379");
-    }
-
-    #[test]
-    fn reads_peers_and_leaves_out_the_senseless() {
-        let good = list(&[
-            "name", "a", "ip", "10.0.0.3", "port", "26379", "runid", "abc",
-        ]);
-        let bad = list(&["name", "a", "ip", "", "port", "26379", "runid", "abd"]);
-        let found = peers(&Reply::Array(vec![good, bad, Reply::Null]), false);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].run_id, "abc");
-    }
-
-    #[test]
-    fn reads_roles_from_role_and_hello() {
-        let primary = Reply::Array(vec![
-            bulk("master"),
-            Reply::Integer(7),
-            Reply::Array(vec![]),
-        ]);
-        assert_eq!(role(&primary), Some(Role::Master { offset: Some(7) }));
-        assert_eq!(
-            role(&list(&["slave", "10.0.0.1", "6379"])),
-            Some(Role::Replica)
-        );
-        assert_eq!(role(&list(&["sentinel"])), Some(Role::Other));
-        assert_eq!(role(&Reply::Null), None);
-        let hello = list(&["server", "redis", "mode", "standalone", "role", "replica"]);
-        assert_eq!(hello_role(&hello), Some(Role::Replica));
-        let info = bulk("# Server\r\nredis_version:7.0.15\r\nrun_id:ab12\r\n");
-        assert_eq!(info_run_id(&info).as_deref(), Some("ab12"));
-    }
-
-    #[test]
-    fn tells_who_understands_capa_redirect() {
-        let info = |versions: &str| info_knows_capa(&bulk(&format!("# Server\r\n{versions}\r\n")));
-        assert!(info(
-            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1"
-        ));
-        assert!(info("redis_version:7.2.4\r\nvalkey_version:10.1.0"));
-        assert!(!info("redis_version:7.2.4\r\nvalkey_version:7.2.9"));
-        assert!(!info("redis_version:8.2.1"));
-        assert!(!info_knows_capa(&Reply::Null));
-        let hello = |server, version| {
-            hello_knows_capa(&list(&["server", server, "version", version, "proto", "2"]))
-        };
-        assert!(hello("valkey", "9.1.2"));
-        assert!(!hello("valkey", "7.2.9"));
-        assert!(!hello("redis", "8.2.1"));
-        assert!(!hello("valkey", "eight"));
-    }
-}
+mod tests;

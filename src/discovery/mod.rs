@@ -2,10 +2,10 @@
 //!
 //! ```text
 //!   seeds ---------> roster --> sentinel (polls)        \
-//!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering --> Publisher
+//!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering, following --> Publisher
 //!                       |       probe (node roles)      /               |         |
 //!                       +<---- learned peers <--------------------------+     election, underway,
-//!                                                                             inquiry (pure)
+//!                                                                             inquiry, handover (pure)
 //! ```
 //!
 //! Every peer has a task and time limits of its own, so one that never answers delays nobody. The
@@ -16,7 +16,9 @@ pub mod connection;
 pub mod election;
 pub mod error;
 pub mod event;
+mod following;
 mod framing;
+mod handover;
 mod inquiry;
 pub mod message;
 mod picture;
@@ -34,7 +36,7 @@ mod upkeep;
 mod watches;
 
 pub use framing::BadFrame;
-pub use status::{SentinelStatus, Status, StatusHandle};
+pub use status::{Failovers, SentinelStatus, Status, StatusHandle};
 
 use std::sync::Arc;
 

@@ -30,11 +30,6 @@ impl Discovery {
     }
 
     fn picture(&self, now: Instant) -> Status {
-        let run_ids = |wanted: fn(&Member) -> bool| {
-            let members = self.roster.reachable(now).filter(|member| wanted(member));
-            let ids: BTreeSet<_> = members.map(|member| &member.run_id).collect();
-            ids.len()
-        };
         let members = self.roster.iter();
         let unresolved = self.unresolved.iter().map(|(seed, error)| SentinelStatus {
             address: seed.to_string(),
@@ -47,15 +42,27 @@ impl Discovery {
                 .chain(unresolved)
                 .collect(),
             quorum: self.roster.reachable(now).filter_map(|m| m.quorum).max(),
-            reachable: run_ids(|_| true),
-            subscribed: run_ids(|member| member.subscribed),
+            reachable: self.distinct(now, |_| true),
+            subscribed: self.subscribed(),
             degraded: self.degraded,
             conflict: self.conflict.iter().map(ToString::to_string).collect(),
+            failovers: self.failovers.clone(),
             switches: self.switches,
             restarts: self.primary.restarts,
             primary_error: self.primary.error.clone(),
             waiting_for: self.waiting_for.clone(),
         }
+    }
+
+    /// Sentinels, by run id, whose events reach us.
+    pub(super) fn subscribed(&self) -> usize {
+        self.distinct(Instant::now(), |member| member.subscribed)
+    }
+
+    fn distinct(&self, now: Instant, wanted: fn(&Member) -> bool) -> usize {
+        let members = self.roster.reachable(now).filter(|member| wanted(member));
+        let ids: BTreeSet<_> = members.map(|member| &member.run_id).collect();
+        ids.len()
     }
 
     /// Says why there is no primary yet: when the reason changes, and not too often.
@@ -82,6 +89,9 @@ impl Discovery {
             return self.missing_sentinel();
         }
         if let Some(claim) = &self.pending {
+            if self.too_early(claim, now) {
+                return "a failover, which seems to be under way, to end".to_owned();
+            }
             return format!(
                 "{}, which the Sentinels name, to be a primary ({})",
                 claim.address,

@@ -1,7 +1,7 @@
 //! Every Sentinel address in use, where it came from and how it is doing. It starts and stops the
 //! two tasks of each address; what the answers mean is the election's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ pub(super) struct Member {
     pub(super) quorum: Option<u64>,
     pub(super) down_after: Option<Duration>,
     pub(super) other_sentinels: u64,
+    pub(super) replicas: Vec<HostPort>,
     pub(super) subscribed: bool,
     /// Why its answers, or its events, do not come.
     pub(super) error: Option<String>,
@@ -109,6 +110,7 @@ impl Roster {
             quorum: None,
             down_after: None,
             other_sentinels: 0,
+            replicas: Vec::new(),
             subscribed: false,
             error: None,
             subscription_error: None,
@@ -221,6 +223,12 @@ impl Roster {
                 .all(|member| after(member.concluded)),
             answered: self.members.values().any(|member| after(member.answered)),
         }
+    }
+
+    /// The replicas that are known to any of them.
+    pub(super) fn replicas(&self) -> BTreeSet<&HostPort> {
+        let members = self.members.values();
+        members.flat_map(|member| &member.replicas).collect()
     }
 
     /// Asks all of them at once.

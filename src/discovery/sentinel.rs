@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::connection::Connection;
+use super::connection::{Connection, Reply};
 use super::error::{Error, Rejection, RejectionKind};
 use super::message::{self, BadAnswer, MasterFields};
 use super::signal::{News, Signal, jitter};
@@ -24,8 +24,8 @@ const FAST_POLLS: u32 = 100;
 const BACKOFF_STEP: Duration = Duration::from_millis(10);
 /// Smallest gap between two polls, however many events come.
 const GAP_MIN: Duration = Duration::from_millis(20);
-/// How often the peers are asked for.
-const PEERS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the peers and the replicas are asked for.
+const LISTS_INTERVAL: Duration = Duration::from_secs(10);
 /// Reads repeated at once because a change came in between.
 const TORN_MAX: usize = 3;
 
@@ -53,7 +53,7 @@ pub(super) struct Tempo {
 struct Peer {
     connection: Connection,
     run_id: String,
-    peers_due: Instant,
+    lists_due: Instant,
 }
 
 /// Polls one address for ever.
@@ -91,7 +91,7 @@ impl Poller {
             if self.send(news).await.is_err() {
                 return;
             }
-            self.ask_peers().await;
+            self.ask_lists().await;
             sleep(GAP_MIN).await;
             if self.pause(asked).await.is_err() {
                 return;
@@ -142,19 +142,30 @@ impl Poller {
         Ok((peer.run_id.clone(), answer))
     }
 
-    async fn ask_peers(&mut self) {
+    /// Asks, from time to time, for the other Sentinels and for the replicas.
+    async fn ask_lists(&mut self) {
         let Some(peer) = &mut self.peer else { return };
-        if !self.settings.learn_peers || Instant::now() < peer.peers_due {
+        if Instant::now() < peer.lists_due {
             return;
         }
-        peer.peers_due = Instant::now() + PEERS_INTERVAL;
+        peer.lists_due = Instant::now() + LISTS_INTERVAL;
+        if self.settings.learn_peers {
+            let read = |reply: &Reply, local| News::Peers(message::peers(reply, local));
+            self.ask_list(b"SENTINELS", read).await;
+        }
+        let read = |reply: &Reply, local| News::Replicas(message::replicas(reply, local));
+        self.ask_list(b"REPLICAS", read).await;
+    }
+
+    async fn ask_list(&mut self, list: &[u8], read: fn(&Reply, bool) -> News) {
+        let Some(peer) = &mut self.peer else { return };
         let name = self.settings.primary_name.as_bytes();
-        let question: &[&[u8]] = &[b"SENTINEL", b"SENTINELS", name];
+        let question: &[&[u8]] = &[b"SENTINEL", list, name];
         match peer.connection.request(question, ANSWER_LIMIT).await {
             Ok(reply) => {
-                let peers = message::peers(&reply, peer.connection.is_loopback());
+                let news = read(&reply, peer.connection.is_loopback());
                 // The main loop being gone is noticed at the next poll.
-                let _ = self.send(News::Peers(peers)).await;
+                let _ = self.send(news).await;
             }
             // Not permitted, or the name is unknown: then nothing is learned here.
             Err(Error::Rejected(_)) => {}
@@ -215,7 +226,7 @@ async fn open(address: &HostPort, settings: &Settings) -> Result<Peer, Error> {
     Ok(Peer {
         connection,
         run_id: run_id.unwrap_or_else(|| address.to_string()),
-        peers_due: Instant::now(),
+        lists_due: Instant::now(),
     })
 }
 

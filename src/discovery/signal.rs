@@ -40,6 +40,8 @@ pub(super) enum News {
     Failed { asked: Instant, error: String },
     /// The peers it knows.
     Peers(Vec<Peer>),
+    /// The replicas it knows.
+    Replicas(Vec<HostPort>),
     /// It published something about our primary.
     Event(Event),
     /// Its events reach us from now on.

@@ -20,6 +20,8 @@ pub struct Status {
     pub degraded: bool,
     /// Addresses that Sentinels name at one epoch without a majority for any; empty if all is well.
     pub conflict: Vec<String>,
+    /// Failovers since start, and how they went.
+    pub failovers: Failovers,
     /// Switches of the primary since start, the first choice not counted.
     pub switches: u64,
     /// Restarts of the primary noticed, each possibly with an empty data set.
@@ -28,6 +30,21 @@ pub struct Status {
     pub primary_error: Option<String>,
     /// Why the gate is shut, in a sentence; none while it is open.
     pub waiting_for: Option<String>,
+}
+
+/// How the failovers since start went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Failovers {
+    /// Switches away from a primary that was alive.
+    pub planned: u64,
+    /// Switches away from one that had failed.
+    pub crash: u64,
+    /// Failovers that had begun and ended with the same primary.
+    pub aborted: u64,
+    /// Planned ones before which writes could not be stopped in time.
+    pub could_not_quiesce: u64,
+    /// Bytes of the old primaries' streams that promoted replicas were seen to lack in planned ones.
+    pub lost_bytes: u64,
 }
 
 /// One Sentinel.

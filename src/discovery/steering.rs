@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::election::{Claim, Decision, Says};
+use super::handover::Handover;
 use super::inquiry::Inquiry;
 use super::probe::Pace;
 use super::signal::Reading;
@@ -20,6 +21,16 @@ use crate::topology::{Gate, LEASE, Primary};
 const GAP: Duration = Duration::from_millis(700);
 /// How long no Sentinel may name a primary before `--on-sentinel-loss fence` shuts the gate.
 pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
+
+/// Why a node is made the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// A Sentinel names it.
+    Named,
+    /// A Sentinel chose it and it was promoted (`--switch-on promoted`).
+    Promoted,
+}
+
 impl Discovery {
     /// Before any news is taken: did this process run all the time? If not, whatever is in the
     /// socket buffers may be old, and a living old primary must not be renewed by it.
@@ -31,7 +42,8 @@ impl Discovery {
             return;
         }
         let begins = gap || (lapsed && self.inquiry.is_none());
-        if lapsed {
+        if lapsed || (gap && self.publisher.load().gate == Gate::Quiescing) {
+            self.handover.slept();
             // The workers hold already; from here on the snapshot says so too. During an inquiry as
             // well: what is held and what is doubted are both bounded from when the gate was shut.
             self.shut("a fresh look around: no heartbeat came in time, or the process was paused");
@@ -41,7 +53,7 @@ impl Discovery {
         }
     }
 
-    fn inquire(&mut self, now: Instant, after_gap: bool) {
+    pub(super) fn inquire(&mut self, now: Instant, after_gap: bool) {
         self.inquiry = Some(Inquiry::begin(now, after_gap));
         self.roster.nudge();
     }
@@ -58,7 +70,9 @@ impl Discovery {
         let blind = |inquiry: &Inquiry| inquiry.after_gap && !inquiry.is_concluded();
         if !self.inquiry.as_ref().is_some_and(blind) {
             self.decide(now).await;
+            self.follow_failover(Instant::now()).await;
         }
+        self.watch_nodes(Instant::now());
         self.fence(now);
         self.set_paces(Instant::now());
     }
@@ -76,7 +90,10 @@ impl Discovery {
             Decision::Switch {
                 claim,
                 role_verified,
-            } => self.switch(claim, role_verified).await,
+            } => match self.too_early(&claim, now) {
+                true => self.pending = Some(claim),
+                false => self.switch(claim, role_verified, Basis::Named).await,
+            },
             Decision::Verify { claim, by_majority } => {
                 if by_majority {
                     let address = &claim.address;
@@ -93,13 +110,15 @@ impl Discovery {
                     "the same primary at another epoch"
                 );
                 self.election.learned(epoch);
+                self.publisher.set_epoch(epoch);
             }
             Decision::Wait | Decision::Stay | Decision::Degraded | Decision::Conflict(_) => {}
         }
-        self.watch_nodes(Instant::now());
     }
 
-    async fn switch(&mut self, claim: Claim, role_verified: bool) {
+    /// Makes `claim` the primary of a new generation.
+    pub(super) async fn switch(&mut self, claim: Claim, role_verified: bool, basis: Basis) {
+        let not_open_ms = self.not_open_ms(Instant::now());
         let old = self.election.current().cloned();
         let sent = self.watches.last_look(&claim.address);
         let primary = Primary {
@@ -110,23 +129,37 @@ impl Discovery {
         };
         let lease_until = sent.unwrap_or_else(Instant::now) + LEASE;
         let confirmed = self.publisher.switch(primary, lease_until).await;
+        let former = old.map(|old| old.address);
+        let departure = former.as_ref().map(|old| self.account(old, &claim.address));
+        let source = match basis {
+            Basis::Named => self.source(&claim),
+            Basis::Promoted => "its own role".to_owned(),
+        };
+        let confirmed_ms = u64::try_from(confirmed.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             event = "primary_changed",
-            old = old.as_ref().map(|old| old.address.to_string()),
+            old = former.as_ref().map(ToString::to_string),
             new = %claim.address,
             epoch = claim.epoch,
-            source = %self.source(&claim),
+            source,
             role_verified,
-            confirmed_ms = u64::try_from(confirmed.as_millis()).unwrap_or(u64::MAX),
+            departure = departure.map(tracing::field::debug),
+            not_open_ms = not_open_ms.saturating_add(confirmed_ms),
+            confirmed_ms,
             "this is the primary now"
         );
-        self.switches += u64::from(old.is_some());
+        self.switches += u64::from(former.is_some());
         self.primary = PrimaryMemory {
             restarts: self.primary.restarts,
             ..PrimaryMemory::default()
         };
-        self.underway.concluded();
-        self.election.switched(claim);
+        self.handover = Handover::default();
+        self.underway.concluded(former);
+        match basis {
+            Basis::Named => self.election.switched(claim),
+            Basis::Promoted => self.election.promoted(&claim.address),
+        }
+        self.pending = None;
         self.inquiry = None;
         self.waiting_for = None;
         // Waiting for the workers was our own doing, not a gap.
@@ -145,6 +178,7 @@ impl Discovery {
     /// A look at the current primary came back.
     pub(super) fn heartbeat(&mut self, reading: Reading) {
         self.notice_restart(&reading);
+        self.note_offset(&reading, Instant::now());
         if reading.error != self.primary.error {
             if let Some(error) = &reading.error {
                 tracing::warn!(event = "primary_unclear", primary = %reading.address, error, "heartbeat");
@@ -155,6 +189,7 @@ impl Discovery {
         match reading.says {
             Says::Replica => self.bad(&reading, "says that it is no primary"),
             Says::Nothing => {
+                self.handover.failed();
                 let why = reading.error.as_deref().unwrap_or("does not answer");
                 self.bad(&reading, why);
             }
@@ -170,7 +205,12 @@ impl Discovery {
 
     fn good(&mut self, reading: &Reading) {
         let now = Instant::now();
-        let open = self.publisher.load().gate == Gate::Open;
+        let gate = self.publisher.load().gate;
+        let open = gate == Gate::Open;
+        if gate == Gate::Quiescing {
+            // Reads go on, and replies are delivered, until another is promoted.
+            self.publisher.renew(reading.sent + LEASE);
+        }
         let Some(inquiry) = &mut self.inquiry else {
             if open {
                 self.publisher.renew(reading.sent + LEASE);
@@ -191,9 +231,11 @@ impl Discovery {
             self.publisher.renew(reading.sent + LEASE);
             tracing::info!(event = "lease_renewed", primary = %reading.address, "still the primary");
         } else {
+            let not_open_ms = self.not_open_ms(now);
             self.publisher.open_in_place(reading.sent + LEASE);
             self.waiting_for = None;
-            tracing::info!(event = "gate_opened", primary = %reading.address, "the primary is back");
+            self.failover_over(now);
+            tracing::info!(event = "gate_opened", primary = %reading.address, not_open_ms, "the primary stays");
         }
     }
 
@@ -217,7 +259,11 @@ impl Discovery {
             }
             _ => {}
         }
-        !self.must_fence(now) && self.underway.may_open(self.millis(doubted), at, longest)
+        let Some(ours) = self.election.current().map(|claim| &claim.address) else {
+            return false;
+        };
+        let doubted = self.millis(doubted);
+        !self.must_fence(now) && self.underway.may_open(ours, doubted, at, longest)
     }
 
     /// Shuts the gate of the current generation, if it is open. `reason` says what is waited for.
@@ -252,24 +298,18 @@ impl Discovery {
         }
     }
 
-    /// Watches the primary and whoever may become it, and nobody else.
-    fn watch_nodes(&mut self, now: Instant) {
-        let mut wanted = self.election.candidates(self.millis(now));
-        let current = self.election.current().map(|claim| claim.address.clone());
-        wanted.retain(|address| Some(address) != current.as_ref());
-        for address in &wanted {
-            self.watches.set(address, Pace::Hunt);
-        }
-        wanted.extend(current);
-        self.watches.retain(&wanted);
-    }
-
     fn set_paces(&mut self, now: Instant) {
-        let waiting = self.publisher.load().gate == Gate::Shut || self.inquiry.is_some();
+        let gate = self.publisher.load().gate;
+        let waiting = gate != Gate::Open || self.inquiry.is_some();
         let fast = waiting || self.pending.is_some() || now < self.eager_until;
         self.roster.set_fast(fast);
         if let Some(claim) = self.election.current() {
-            let pace = if waiting { Pace::Close } else { Pace::Steady };
+            let pace = match (gate, waiting) {
+                // Its last offset before the promotion matters, and an abort is answered at once.
+                (Gate::Quiescing, _) => Pace::Hunt,
+                (_, true) => Pace::Close,
+                (_, false) => Pace::Steady,
+            };
             self.watches.set(&claim.address, pace);
         }
     }

@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::election::{Claim, Election, Millis, Says};
-use super::event::Event;
+use super::handover::Handover;
 use super::inquiry::Inquiry;
-use super::message::{BadAnswer, MasterFields};
+use super::message::{BadAnswer, MasterFields, Trouble};
 use super::roster::Roster;
 use super::signal::{News, Reading, SIGNALS_MAX, Signal};
 use super::underway::Underway;
 use super::watches::Watches;
-use super::{StatusHandle, probe, seeds, sentinel};
+use super::{Failovers, StatusHandle, probe, seeds, sentinel};
 use crate::config::Config;
 use crate::net::HostPort;
 use crate::topology::{Gate, Publisher, Report, Sign};
@@ -29,7 +29,7 @@ use crate::topology::{Gate, Publisher, Report, Sign};
 /// How often it looks around without any news.
 const TICK: Duration = Duration::from_millis(100);
 /// How long Sentinels are asked fast after an event.
-const EAGER: Duration = Duration::from_secs(5);
+pub(super) const EAGER: Duration = Duration::from_secs(5);
 
 /// Everything discovery remembers.
 pub(super) struct Discovery {
@@ -41,6 +41,8 @@ pub(super) struct Discovery {
     pub(super) watches: Watches,
     pub(super) election: Election,
     pub(super) underway: Underway,
+    pub(super) handover: Handover,
+    pub(super) failovers: Failovers,
     pub(super) primary: PrimaryMemory,
     /// A fresh look around that must end well before the primary is believed again.
     pub(super) inquiry: Option<Inquiry>,
@@ -106,6 +108,8 @@ impl Discovery {
             watches: Watches::new(nodes, out),
             election: Election::default(),
             underway: Underway::default(),
+            handover: Handover::default(),
+            failovers: Failovers::default(),
             primary: PrimaryMemory::default(),
             inquiry: None,
             last_step: now,
@@ -183,7 +187,12 @@ impl Discovery {
                 }
             }
             News::Peers(peers) => self.roster.learn(from, peers, Instant::now()),
-            News::Event(event) => self.heard_event(from, event),
+            News::Replicas(replicas) => {
+                if let Some(member) = self.roster.get_mut(from) {
+                    member.replicas = replicas;
+                }
+            }
+            News::Event(event) => self.heard_event(from, &event),
             News::Subscribed => {
                 if let Some(member) = self.roster.get_mut(from) {
                     member.subscribed = true;
@@ -226,7 +235,8 @@ impl Discovery {
                 member.quorum = Some(fields.quorum);
                 member.down_after = Some(fields.down_after);
                 member.other_sentinels = fields.other_sentinels;
-                self.underway.polled(from, fields.in_trouble, at);
+                let about = Some(&claim.address);
+                self.underway.polled(from, fields.trouble, about, at);
                 self.election.observe(&run_id, claim, fields.quorum, at);
                 self.last_named = self.last_named.max(asked);
             }
@@ -235,18 +245,10 @@ impl Discovery {
             Err(bad) => {
                 member.error = Some(bad.to_string());
                 member.claim = None;
-                self.underway.polled(from, false, at);
+                self.underway.polled(from, Trouble::None, None, at);
                 self.election.retract(&run_id);
             }
         }
-    }
-
-    fn heard_event(&mut self, from: &HostPort, event: Event) {
-        tracing::debug!(event = "sentinel_event", sentinel = %from, kind = ?event, "heard");
-        let now = Instant::now();
-        self.underway.event(from, event, self.millis(now));
-        self.eager_until = now + EAGER;
-        self.roster.nudge();
     }
 
     fn unsubscribed(&mut self, from: &HostPort, error: String) {
@@ -292,7 +294,7 @@ impl Discovery {
         if current.is_some_and(|claim| claim.address == reading.address) {
             self.heartbeat(reading);
         } else {
-            self.candidate = Some(reading);
+            self.other_node(reading);
         }
     }
 

@@ -1,143 +1,268 @@
-//! Whether a failover may be under way: then a primary that says it is one must not be believed
-//! at once. Pure: events, poll flags and a plain time in, an opinion out.
+//! Whether a failover of our primary may be under way: then writes to it are lost, or will be, and
+//! a primary that says it is one must not be believed at once. Pure: events, poll flags, roles and a
+//! plain time in, an opinion out.
+//!
+//! Every sign is kept with the primary it concerns: the Sentinel that led a failover goes on telling
+//! of it, under the old primary's address, for a second after its outcome was published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::election::{FRESH, Millis};
-use super::event::Event;
+use super::election::{FRESH, Millis, Says};
+use super::event::{Event, Kind};
+use super::message::Trouble;
 use crate::net::HostPort;
 
 /// How long a step counts whose end was never heard of.
 const STEP_MEMORY: Millis = 10_000;
-/// The least wait once a failover may be under way.
+/// How long a replica's word that it is a primary counts.
+const ROLE_FRESH: Millis = 1_000;
+/// The least wait once a failover may be under way and no abort of it was heard.
 const WAIT_MIN: Millis = 3_000;
+/// Replicas remembered for saying that they are primaries.
+const MASTERS_MAX: usize = 64;
 
-/// What each Sentinel showed of a failover.
+/// One sign of a failover.
+#[derive(Debug, Clone)]
+struct Sign {
+    at: Millis,
+    /// The primary it concerns, as far as it was told.
+    about: Option<HostPort>,
+    /// The channel or flag, for the log.
+    what: &'static str,
+}
+
+impl Sign {
+    fn concerns(&self, ours: &HostPort) -> bool {
+        self.about.as_ref().is_none_or(|about| about == ours)
+    }
+}
+
+/// What one Sentinel showed of a failover.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The last step heard of, with no end since.
+    step: Option<Sign>,
+    /// When a poll last showed a failover or an objectively down primary, with no better since.
+    trouble: Option<(Sign, Trouble)>,
+    /// The last of both, an abort having explained none since.
+    sign: Option<Sign>,
+    aborted: Option<Millis>,
+    /// The replica it chose.
+    selected: Option<HostPort>,
+}
+
+/// All signs there are.
 #[derive(Debug, Default)]
 pub(super) struct Underway {
-    /// The last step heard of, with no end since.
-    steps: BTreeMap<HostPort, Millis>,
-    /// When a poll last showed a failover or an objectively down primary, with no better since.
-    troubled: BTreeMap<HostPort, Millis>,
-    /// When any sign was last there.
-    last_sign: Option<Millis>,
+    shown: BTreeMap<HostPort, Shown>,
+    /// Replicas that say they are primaries, and when they last did.
+    masters: BTreeMap<HostPort, Millis>,
+    /// Nodes that are known to say so without being promoted now: the primary before ours, which
+    /// nobody has told yet, and whoever went on saying so until the wait for it was given up.
+    ignored: BTreeSet<HostPort>,
+    /// When something else last cast doubt on the primary.
+    doubt: Option<Millis>,
+    /// Since when there have been signs.
+    since: Option<Millis>,
+    /// The gate was opened in spite of poll flags that stay: they alone do not begin it again.
+    given_up: bool,
 }
 
 impl Underway {
     /// A Sentinel published something at `now`.
-    pub(super) fn event(&mut self, from: &HostPort, event: Event, now: Millis) {
-        match event {
-            Event::Step => {
-                self.steps.insert(from.clone(), now);
-                self.last_sign = Some(now);
+    pub(super) fn event(&mut self, from: &HostPort, event: &Event, now: Millis) {
+        if event.kind == Kind::Hint {
+            return;
+        }
+        let shown = self.shown.entry(from.clone()).or_default();
+        match event.kind {
+            Kind::Step => {
+                let sign = Sign {
+                    at: now,
+                    about: event.about.clone(),
+                    what: event.channel,
+                };
+                shown.step = Some(sign.clone());
+                shown.sign = Some(sign);
+                if event.candidate.is_some() {
+                    shown.selected.clone_from(&event.candidate);
+                }
+                self.since.get_or_insert(now);
+                self.given_up = false;
             }
-            Event::Aborted | Event::Done => {
-                self.steps.remove(from);
+            Kind::Aborted => {
+                *shown = Shown {
+                    aborted: Some(now),
+                    ..Shown::default()
+                };
             }
-            Event::Hint => {}
+            Kind::Done => shown.step = None,
+            Kind::Hint => {}
         }
     }
 
-    /// A poll sent at `now` showed a failover, or none.
-    pub(super) fn polled(&mut self, from: &HostPort, in_trouble: bool, now: Millis) {
-        if in_trouble {
-            self.troubled.insert(from.clone(), now);
-            self.last_sign = Some(now);
-        } else {
-            self.troubled.remove(from);
+    /// A poll sent at `at`, whose answer named `about`, showed that much trouble.
+    pub(super) fn polled(
+        &mut self,
+        from: &HostPort,
+        trouble: Trouble,
+        about: Option<&HostPort>,
+        at: Millis,
+    ) {
+        let shown = self.shown.entry(from.clone()).or_default();
+        let what = match trouble {
+            Trouble::None => {
+                shown.trouble = None;
+                let calm = self.shown.values().all(|shown| shown.trouble.is_none());
+                self.given_up &= !calm;
+                return;
+            }
+            Trouble::Down => "o_down",
+            Trouble::Failover => "failover_in_progress",
+        };
+        // Asked before its abort was heard, it tells of what is over.
+        if shown.aborted.is_some_and(|aborted| at <= aborted) {
+            return;
+        }
+        let sign = Sign {
+            at,
+            about: about.cloned(),
+            what,
+        };
+        shown.sign = Some(sign.clone());
+        shown.trouble = Some((sign, trouble));
+        self.since.get_or_insert(at);
+    }
+
+    /// A node other than our primary, asked at `at`, said what it is.
+    pub(super) fn role(&mut self, address: &HostPort, says: Says, at: Millis) {
+        if says != Says::Master {
+            self.masters.remove(address);
+            if says == Says::Replica {
+                self.ignored.remove(address);
+            }
+        } else if !self.ignored.contains(address)
+            && (self.masters.len() < MASTERS_MAX || self.masters.contains_key(address))
+        {
+            self.masters.insert(address.clone(), at);
         }
     }
 
     /// Something else cast doubt on the primary at `now`.
     pub(super) fn doubt(&mut self, now: Millis) {
-        self.last_sign = Some(now);
+        self.doubt = Some(now);
     }
 
     /// A Sentinel is no longer asked.
     pub(super) fn forget(&mut self, from: &HostPort) {
-        self.steps.remove(from);
-        self.troubled.remove(from);
+        self.shown.remove(from);
     }
 
-    /// The failover is over for us: its result was published.
-    pub(super) fn concluded(&mut self) {
-        *self = Self::default();
+    /// The failover is over for us: its result was published. `former` was the primary before.
+    pub(super) fn concluded(&mut self, former: Option<HostPort>) {
+        *self = Self {
+            ignored: former.into_iter().collect(),
+            ..Self::default()
+        };
     }
 
-    /// Whether a gate shut at `shut_at` may open in place at `now`. At the latest after `longest`,
-    /// because a failover that comes to nothing must not keep a living primary from serving.
-    pub(super) fn may_open(&self, shut_at: Millis, now: Millis, longest: Duration) -> bool {
+    /// The gate was opened in place although the signs stay: they have had their time.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+        for shown in self.shown.values_mut() {
+            shown.step = None;
+        }
+        self.ignored
+            .extend(std::mem::take(&mut self.masters).into_keys());
+        self.since = None;
+    }
+
+    /// The sign by which a failover of `ours` has begun: which Sentinel gave it, and what it was.
+    pub(super) fn begun(&self, ours: &HostPort, now: Millis) -> Option<(&HostPort, &'static str)> {
+        self.shown.iter().find_map(|(from, shown)| {
+            let step = fresh(shown.step.as_ref(), ours, now, STEP_MEMORY);
+            let flag = match &shown.trouble {
+                Some((sign, Trouble::Failover)) if !self.given_up => {
+                    fresh(Some(sign), ours, now, FRESH)
+                }
+                _ => None,
+            };
+            Some((from, step.or(flag)?.what))
+        })
+    }
+
+    /// Whether a failover of `ours` is likely to be under way.
+    pub(super) fn is_likely(&self, ours: &HostPort, now: Millis) -> bool {
+        let shows = |shown: &Shown| {
+            let trouble = shown.trouble.as_ref().map(|(sign, _)| sign);
+            fresh(shown.step.as_ref(), ours, now, STEP_MEMORY).is_some()
+                || fresh(trouble, ours, now, FRESH).is_some()
+        };
+        self.shown.values().any(shows) || self.promoted(ours, now).is_some()
+    }
+
+    /// A replica that was promoted in place of `ours`; the one a Sentinel chose, if there are more.
+    pub(super) fn promoted(&self, ours: &HostPort, now: Millis) -> Option<&HostPort> {
+        let is_fresh = |at: Millis| now.saturating_sub(at) <= ROLE_FRESH;
+        let masters = || {
+            let fresh = self.masters.iter().filter(|(_, at)| is_fresh(**at));
+            fresh.map(|(address, _)| address)
+        };
+        let others = || masters().filter(|address| *address != ours);
+        others()
+            .find(|address| self.is_selected(address))
+            .or_else(|| others().next())
+    }
+
+    /// Replicas that a Sentinel chose to promote.
+    pub(super) fn selected(&self) -> impl Iterator<Item = &HostPort> {
+        self.shown
+            .values()
+            .filter_map(|shown| shown.selected.as_ref())
+    }
+
+    /// Whether a Sentinel chose this replica.
+    pub(super) fn is_selected(&self, address: &HostPort) -> bool {
+        self.selected().any(|selected| selected == address)
+    }
+
+    /// Since when there have been signs of any failover.
+    pub(super) fn since(&self) -> Option<Millis> {
+        self.since
+    }
+
+    /// Whether a gate that is not open since `shut_at` may open in place, for `ours`, at `now`: at
+    /// once where nothing is left but aborts, and at the latest after `longest`, because a failover
+    /// that comes to nothing must not keep a living primary from serving.
+    pub(super) fn may_open(
+        &self,
+        ours: &HostPort,
+        shut_at: Millis,
+        now: Millis,
+        longest: Duration,
+    ) -> bool {
         let waited = now.saturating_sub(shut_at);
-        if self.is_likely(now) {
+        if self.is_likely(ours, now) {
             return u128::from(waited) >= longest.as_millis().max(u128::from(WAIT_MIN));
         }
-        let signs = self
-            .last_sign
-            .is_some_and(|at| at.saturating_add(WAIT_MIN) >= shut_at);
-        !signs || waited >= WAIT_MIN
+        let signs = self.shown.values().filter_map(|shown| shown.sign.as_ref());
+        let ours = signs.filter(|sign| sign.concerns(ours)).map(|sign| sign.at);
+        let last = ours.chain(self.doubt).max();
+        let doubtful = last.is_some_and(|at| at.saturating_add(WAIT_MIN) >= shut_at);
+        !doubtful || waited >= WAIT_MIN
     }
+}
 
-    /// Whether there are signs of a failover at `now`.
-    pub(super) fn is_likely(&self, now: Millis) -> bool {
-        let within = |memory: Millis| move |at: &Millis| now.saturating_sub(*at) <= memory;
-        self.steps.values().any(within(STEP_MEMORY)) || self.troubled.values().any(within(FRESH))
-    }
+/// `sign`, if it concerns `ours` and is at most `memory` old.
+fn fresh<'a>(
+    sign: Option<&'a Sign>,
+    ours: &HostPort,
+    now: Millis,
+    memory: Millis,
+) -> Option<&'a Sign> {
+    sign.filter(|sign| sign.concerns(ours) && now.saturating_sub(sign.at) <= memory)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOLD: Duration = Duration::from_secs(15);
-
-    fn sentinel(port: u16) -> HostPort {
-        HostPort::new("10.0.0.5", port)
-    }
-
-    #[test]
-    fn opens_at_once_without_signs() {
-        assert!(Underway::default().may_open(1_000, 1_000, HOLD));
-    }
-
-    #[test]
-    fn waits_for_the_abort_and_at_least_three_seconds() {
-        let mut underway = Underway::default();
-        underway.event(&sentinel(1), Event::Step, 1_000);
-        underway.event(&sentinel(2), Event::Aborted, 1_100);
-        assert!(
-            underway.is_likely(1_200),
-            "another Sentinel's abort is not this one's"
-        );
-        underway.event(&sentinel(1), Event::Aborted, 1_500);
-        assert!(!underway.is_likely(1_600));
-        assert!(!underway.may_open(900, 1_600, HOLD));
-        assert!(underway.may_open(900, 3_900, HOLD));
-        assert!(underway.may_open(60_000, 60_000, HOLD), "long past");
-    }
-
-    #[test]
-    fn flags_hold_it_shut_until_they_go_or_the_hold_ends() {
-        let mut underway = Underway::default();
-        for now in (1_000..20_000).step_by(1_000) {
-            underway.polled(&sentinel(1), true, now);
-            assert_eq!(underway.may_open(1_000, now, HOLD), now >= 16_000, "{now}");
-        }
-        underway.polled(&sentinel(1), false, 8_000);
-        assert!(underway.may_open(1_000, 8_000, HOLD));
-        underway.polled(&sentinel(2), true, 9_000);
-        underway.forget(&sentinel(2));
-        assert!(!underway.is_likely(9_000));
-    }
-
-    #[test]
-    fn a_step_without_an_end_is_forgotten() {
-        let mut underway = Underway::default();
-        underway.event(&sentinel(1), Event::Step, 1_000);
-        assert!(underway.is_likely(11_000));
-        assert!(!underway.is_likely(11_001));
-        underway.event(&sentinel(1), Event::Step, 12_000);
-        underway.concluded();
-        assert!(underway.may_open(12_000, 12_000, HOLD));
-    }
-}
+mod tests;

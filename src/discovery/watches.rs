@@ -12,7 +12,7 @@ use super::signal::{Reading, Signal};
 use crate::net::HostPort;
 
 /// Nodes watched at the same time.
-const WATCHES_MAX: usize = 8;
+pub(super) const WATCHES_MAX: usize = 8;
 
 #[derive(Debug)]
 struct Running {

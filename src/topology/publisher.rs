@@ -167,6 +167,19 @@ impl Publisher {
         }
     }
 
+    /// Notes that the Sentinels hold the present primary at another epoch.
+    pub fn set_epoch(&self, epoch: u64) {
+        let now = self.load();
+        let Some(primary) = now.primary.clone().filter(|primary| primary.epoch != epoch) else {
+            return;
+        };
+        self.store(Topology {
+            primary: Some(Primary { epoch, ..primary }),
+            version: now.version + 1,
+            ..copy(&now)
+        });
+    }
+
     fn publish(&self, from: &Topology, gate: Gate, gate_since: Instant) {
         self.store(Topology {
             gate,

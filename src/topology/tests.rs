@@ -242,3 +242,19 @@ fn the_outage_began_when_the_gate_was_shut_not_when_the_switch_came() {
         assert!(!publisher.load().is_superseded());
     });
 }
+
+#[test]
+fn a_learned_epoch_changes_neither_generation_nor_gate() {
+    block_on(async {
+        let (publisher, _views) = Publisher::new(0, LONG);
+        publisher.set_epoch(4);
+        assert_eq!(publisher.load().primary, None);
+        publisher.switch(primary(1), Instant::now() + LONG).await;
+        publisher.quiesce();
+        publisher.set_epoch(4);
+        let now = publisher.load();
+        assert_eq!((now.generation, now.gate), (1, Gate::Quiescing));
+        assert_eq!(now.primary.as_ref().map(|primary| primary.epoch), Some(4));
+        assert!(now.lease_valid(Instant::now()) && !now.is_superseded());
+    });
+}

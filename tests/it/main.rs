@@ -12,6 +12,7 @@ mod bed;
 mod client;
 mod fakes;
 mod proxy;
+mod rng;
 mod value;
 mod writer;
 
@@ -22,6 +23,7 @@ mod check_advice;
 mod differential;
 mod discovery;
 mod endings;
+mod failover;
 mod hold;
 mod lifecycle;
 mod limits;

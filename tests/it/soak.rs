@@ -16,6 +16,8 @@ use crate::writer::{Writer, executed_twice};
 
 const SOON: Duration = Duration::from_secs(10);
 const WRITERS: usize = 4;
+/// Where the figures go.
+const FILE: &str = "soak.jsonl";
 /// A first answer later than this after a Sentinel's word is a failure everywhere.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,18 +47,18 @@ fn planned_failovers() {
 
 fn rounds(kind: &str) {
     let done = if is_long() {
-        recorded(kind)
+        recorded(FILE, kind)
     } else {
         Vec::new()
     };
     for round in 0..soak(20, 1) {
-        if done.contains(&round) {
+        if done.iter().any(|figures| figures["round"] == round) {
             continue;
         }
         let figures = one_round(kind, round);
         eprintln!("{figures}");
         if is_long() {
-            append(&figures);
+            append(FILE, &figures);
         }
     }
 }
@@ -121,24 +123,24 @@ fn ms(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn file() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("results/soak.jsonl")
+fn path(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("results")
+        .join(file)
 }
 
-/// Rounds of this kind whose figures are on file.
-fn recorded(kind: &str) -> Vec<usize> {
-    let text = fs::read_to_string(file()).unwrap_or_default();
+/// The figures of this kind in `results/FILE`.
+pub(crate) fn recorded(file: &str, kind: &str) -> Vec<Json> {
+    let text = fs::read_to_string(path(file)).unwrap_or_default();
     let lines = text
         .lines()
         .filter_map(|line| serde_json::from_str::<Json>(line).ok());
-    lines
-        .filter(|figures| figures["kind"] == kind)
-        .filter_map(|figures| usize::try_from(figures["round"].as_u64()?).ok())
-        .collect()
+    lines.filter(|figures| figures["kind"] == kind).collect()
 }
 
-fn append(figures: &Json) {
-    let path = file();
+/// Adds figures to `results/FILE`.
+pub(crate) fn append(file: &str, figures: &Json) {
+    let path = path(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut out = File::options()
         .create(true)

@@ -114,6 +114,59 @@ fn what_others_held_for_long_is_not_steady_against_a_switch() {
 }
 
 #[test]
+fn a_promoted_node_that_is_named_later_is_not_switched_to_again() {
+    let mut bed = Bed::on_a(3);
+    bed.election.promoted(&node(B));
+    for decision in [
+        bed.rounds(15, &[(A, 3); 3], &BOTH),
+        // A moment's silence does not make those right who have not heard of it.
+        bed.rounds(15, &[(A, 3); 3], &[(A, Says::Master), (B, Says::Nothing)]),
+    ] {
+        assert_eq!(decision, Decision::Stay);
+    }
+    let decision = bed.round(&[(A, 3), (B, 4), (A, 3)], &BOTH);
+    assert_eq!(decision, Decision::Learn(4), "one Sentinel is enough");
+    bed.rounds(1, &[(A, 3), (B, 4), (A, 3)], &[(B, Says::Nothing)]);
+    bed.rounds(20, &[(B, 4); 3], &BOTH);
+    assert!(bed.switches.is_empty());
+}
+
+#[test]
+fn a_promoted_node_whose_leader_died_is_left_when_it_is_demoted() {
+    let mut bed = Bed::on_a(3);
+    bed.election.promoted(&node(B));
+    bed.rounds(5, &[(A, 3); 3], &BOTH);
+    bed.rounds(3, &[(A, 3); 3], &[(A, Says::Master), (B, Says::Replica)]);
+    assert_eq!(bed.switches, [claim(A, 3)]);
+}
+
+#[test]
+fn a_promoted_node_that_nobody_ever_names_is_left_in_the_end() {
+    let mut bed = Bed::on_a(3);
+    bed.election.promoted(&node(B));
+    let decision = bed.rounds(100, &[(A, 3); 3], &[(A, Says::Nothing), (B, Says::Master)]);
+    assert_eq!(decision, Decision::Stay);
+    // The old primary is gone: nothing can be served until one is named.
+    let decision = bed.rounds(3, &[(A, 3); 3], &[(A, Says::Nothing), (B, Says::Master)]);
+    let expected = Decision::Verify {
+        claim: claim(A, 3),
+        by_majority: true,
+    };
+    assert_eq!(decision, expected);
+    bed.rounds(2, &[(C, 5); 3], &[(C, Says::Master), (B, Says::Master)]);
+    assert_eq!(bed.switches, [claim(C, 5)]);
+}
+
+#[test]
+fn another_node_named_after_a_promotion_is_followed() {
+    let mut bed = Bed::on_a(3);
+    bed.election.promoted(&node(B));
+    let nodes = [(B, Says::Master), (C, Says::Master)];
+    bed.rounds(2, &[(C, 4), (A, 3), (A, 3)], &nodes);
+    assert_eq!(bed.switches, [claim(C, 4)]);
+}
+
+#[test]
 fn one_sentinel_with_a_new_epoch_is_enough_once_role_says_master() {
     let mut bed = Bed::on_a(3);
     let answers = [(B, 4), (A, 3), (A, 3)];

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::discovery::connection::{Connection, Reply};
 
-use crate::config::{Config, HoldTimeout, OnSentinelLoss};
+use crate::config::{Config, HoldTimeout, OnSentinelLoss, SwitchOn};
 use crate::discovery::{Status, StatusHandle, message, run};
 use crate::net::HostPort;
 use crate::topology::{Gate, Handle, Publisher, Report, Topology, View};
@@ -23,6 +23,15 @@ pub(super) const LIMIT: Duration = Duration::from_secs(1);
 /// Longer than two attempts at a failover: Sentinels that split their votes try again only after
 /// twice the failover-timeout.
 pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// The server: `STEADFAST_TEST_SERVER` is `redis`, `valkey` or the path of a binary.
+fn program() -> String {
+    match std::env::var("STEADFAST_TEST_SERVER").as_deref() {
+        Ok("valkey") => "valkey-server".to_owned(),
+        Ok(path) if path.contains('/') => path.to_owned(),
+        _ => "redis-server".to_owned(),
+    }
+}
 
 /// One server process, killed when dropped.
 pub(super) struct Server {
@@ -35,7 +44,7 @@ impl Server {
     /// Starts again what was killed, at the same address.
     pub(super) fn restart(&mut self) {
         let _ = self.process.wait();
-        self.process = self.command.spawn().expect("redis-server runs");
+        self.process = self.command.spawn().expect("the server runs");
     }
 
     pub(super) fn start(dir: &Path, config: &str, sentinel: bool) -> Self {
@@ -47,7 +56,7 @@ impl Server {
         let dir = dir.display();
         let text = format!("port {port}\nbind 127.0.0.1\ndir {dir}\nsave \"\"\n{config}");
         std::fs::write(&file, text).expect("configuration written");
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command
             .arg(&file)
             .stdout(Stdio::null())
@@ -57,7 +66,7 @@ impl Server {
         }
         Self {
             address: HostPort::new("127.0.0.1", port),
-            process: command.spawn().expect("redis-server runs"),
+            process: command.spawn().expect("the server runs"),
             command,
         }
     }
@@ -202,6 +211,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,
         sentinel_discovery: true,
+        switch_on: SwitchOn::Named,
         on_sentinel_loss: OnSentinelLoss::Serve,
         blocking_on_failover: crate::config::BlockingOnFailover::Resume,
         pubsub_on_failover: crate::config::PubsubOnFailover::Resume,

@@ -63,7 +63,8 @@ async fn settled(bed: &Bed, running: &Running, primary: &HostPort) {
             .ask(&["SENTINEL", "MASTER", "mymaster"])
             .await;
         let idle = idle.and_then(|reply| message::master_fields(&reply).ok());
-        status.sentinels.iter().all(named) && idle.is_some_and(|fields| !fields.in_trouble)
+        status.sentinels.iter().all(named)
+            && idle.is_some_and(|fields| fields.trouble == message::Trouble::None)
     })
     .await;
     until("another replica is ready", async || {
@@ -130,7 +131,7 @@ async fn a_primary_that_wakes_during_its_failover_is_not_believed() {
         for sentinel in &bed.sentinels {
             let reply = sentinel.ask(&["SENTINEL", "MASTER", "mymaster"]).await;
             let fields = reply.and_then(|reply| message::master_fields(&reply).ok());
-            begun |= fields.is_some_and(|fields| fields.in_trouble);
+            begun |= fields.is_some_and(|fields| fields.trouble > message::Trouble::None);
         }
         begun
     })

@@ -3,3 +3,5 @@
 mod access;
 mod bed;
 mod failovers;
+mod planned;
+mod record;

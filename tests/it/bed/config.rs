@@ -25,6 +25,8 @@ pub(crate) struct Builder {
     pub(super) hosts: Option<PathBuf>,
     pub(super) primary_host: Option<String>,
     pub(super) island: Option<Island>,
+    pub(super) alone: bool,
+    pub(super) binary: Option<PathBuf>,
 }
 
 /// Where the first primary lives when it does not live with the others.
@@ -53,6 +55,8 @@ impl Builder {
             hosts: None,
             primary_host: None,
             island: None,
+            alone: false,
+            binary: None,
         }
     }
 
@@ -68,13 +72,25 @@ impl Builder {
         self
     }
 
+    /// No other bed runs as long as this one does: for what measures time.
+    pub(crate) fn alone(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
+    /// Servers and Sentinels run this binary, whatever `STEADFAST_TEST_SERVER` says.
+    pub(crate) fn binary(mut self, path: &Path) -> Self {
+        self.binary = Some(path.into());
+        self
+    }
+
     /// Sentinel's name for the set (`mymaster`).
     pub(crate) fn name(mut self, name: &str) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sentinel's down-after-milliseconds (600).
+    /// Sentinel's down-after-milliseconds (1500).
     pub(crate) fn down_after(mut self, ms: u32) -> Self {
         self.down_after = ms;
         self

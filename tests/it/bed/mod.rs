@@ -1,8 +1,8 @@
 //! A deployment of real servers: one primary, its replicas, their Sentinels.
 //!
 //! Everything listens on loopback, lives in a directory of its own and dies with its [`Bed`].
-//! `STEADFAST_TEST_SERVER` chooses the server: `redis`, `valkey`, or the path of a binary.
 
+mod binary;
 mod config;
 mod node;
 mod ports;
@@ -16,18 +16,19 @@ pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
 pub(crate) use wait::{eventually, holds_for, wait_until};
 
-use std::env;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use config::Builder;
+use binary::server_binary;
+pub(crate) use binary::{server_name, valkey_9};
+pub(crate) use config::Builder;
 use node::Kind;
 use ports::Permit;
 
@@ -73,10 +74,15 @@ impl Bed {
 
     #[track_caller]
     fn start(wish: Builder) -> Self {
-        let mut permit = Some(Permit::take());
+        let take = if wish.alone {
+            Permit::take_all
+        } else {
+            Permit::take
+        };
+        let mut permit = Some(take());
         let mut trouble = None;
         for _ in 0..TRIES {
-            let bed = Self::lay_out(&wish, permit.take().unwrap_or_else(Permit::take)).unwrap();
+            let bed = Self::lay_out(&wish, permit.take().unwrap_or_else(take)).unwrap();
             match bed.bring_up() {
                 Ok(()) => {
                     bed.wait_whole();
@@ -92,7 +98,7 @@ impl Bed {
         let dir = tempfile::Builder::new()
             .prefix("steadfast-bed-")
             .tempdir()?;
-        let binary = server_binary();
+        let binary = wish.binary.clone().unwrap_or_else(server_binary);
         let servers: Vec<_> = (0..=wish.replicas).map(|_| free_port()).collect();
         let sentinels: Vec<_> = (0..wish.sentinels).map(|_| free_port()).collect();
         let node = |server: Option<usize>, port: u16, text: String, password: &Option<String>| {
@@ -255,6 +261,27 @@ impl Bed {
         });
     }
 
+    /// As [`Bed::begin_failover`] for one that the old primary takes part in (Valkey 9).
+    #[track_caller]
+    pub(crate) fn begin_coordinated_failover(&self, leader: usize) {
+        let ask = ["SENTINEL", "FAILOVER", &self.name, "COORDINATED"];
+        wait_until(FAILOVER_LIMIT, "the Sentinel agrees to a failover", || {
+            self.sentinels[leader]
+                .try_command(&ask)
+                .is_ok_and(|reply| reply.is_ok())
+        });
+    }
+
+    /// Whether every Sentinel sees a primary that is up and no failover.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let flags = |sentinel: &Node| {
+            let reply = sentinel.try_command(&["SENTINEL", "MASTER", &self.name]);
+            reply.ok()?.fields().remove("flags")
+        };
+        let mut sentinels = self.sentinels.iter();
+        sentinels.all(|sentinel| flags(sentinel).is_some_and(|flags| flags == "master"))
+    }
+
     /// A planned failover led by Sentinel 0; returns the new primary once it says so itself.
     #[track_caller]
     pub(crate) fn failover(&self) -> &Node {
@@ -296,13 +323,5 @@ impl Drop for Bed {
                 eprintln!("--- {:?} {}\n{}", node.kind, node.port, node.log_tail());
             }
         }
-    }
-}
-
-fn server_binary() -> PathBuf {
-    match env::var("STEADFAST_TEST_SERVER").as_deref() {
-        Ok("valkey") => "valkey-server".into(),
-        Ok("redis") | Err(_) => "redis-server".into(),
-        Ok(path) => path.into(),
     }
 }

@@ -121,9 +121,11 @@ impl Node {
         }
     }
 
-    /// SIGSTOP: connections stay, nothing answers.
+    /// SIGSTOP: connections stay, nothing answers. Returns when the process has stopped.
+    #[track_caller]
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
+        wait_until(START_LIMIT, "the process has stopped", || self.is_stopped());
     }
 
     /// SIGCONT.
@@ -208,6 +210,15 @@ impl Node {
         let log = fs::read_to_string(self.dir.join("node.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    /// Whether the kernel runs it no more; also so when it has ended.
+    fn is_stopped(&self) -> bool {
+        let pid = self.process().as_ref().map(Process::pid);
+        let stat = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        // After the name, which is in parentheses, comes the state.
+        let state = stat.as_deref().and_then(|stat| stat.rsplit(") ").next());
+        state.is_none_or(|state| state.starts_with(['T', 'Z']))
     }
 
     fn signal(&self, signal: Signal) {

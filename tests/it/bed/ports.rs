@@ -43,25 +43,34 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// The right to run one deployment; given back on drop.
-pub(crate) struct Permit(());
+pub(crate) struct Permit(usize);
 
 impl Permit {
     /// Waits until fewer than the allowed number of deployments run.
     pub(crate) fn take() -> Self {
+        Self::of(1)
+    }
+
+    /// Waits until no deployment runs, and lets none start: for what measures time.
+    pub(crate) fn take_all() -> Self {
+        Self::of(MAX_BEDS)
+    }
+
+    fn of(count: usize) -> Self {
         let mut running = BEDS.lock().unwrap_or_else(PoisonError::into_inner);
-        while *running >= MAX_BEDS {
+        while *running + count > MAX_BEDS {
             running = BED_GONE
                 .wait(running)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        *running += 1;
-        Self(())
+        *running += count;
+        Self(count)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        *BEDS.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        BED_GONE.notify_one();
+        *BEDS.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        BED_GONE.notify_all();
     }
 }

@@ -23,8 +23,6 @@ pub(super) const SAME: &[&str] = &[
     "HELLO 3\r\nSUBSCRIBE d:a\r\nQUIT\r\n",
     "*0\r\n",
     "\r\n\r\n",
-    "ACL SETUSER somebody on nopass +@all\r\n\
-    AUTH somebody x\r\nCLIENT KILL USER somebody SKIPME no\r\n",
     "SET d:a 1\r\nGET d:a\r\nRESET\r\nMULTI\r\n*x\r\n",
 ];
 

@@ -2,7 +2,7 @@
 //! every length that matters.
 
 use super::mask::OURS;
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// Keys of each kind; few, so that commands meet.
 const KEYS_PER_KIND: usize = 3;

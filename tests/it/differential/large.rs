@@ -2,7 +2,7 @@
 //! many arguments, many elements, long names.
 
 use super::plan::{Plan, Who, encode};
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// The size from which frames are streamed, and how near to it the bodies are.
 const BOUNDARY: usize = 64 * 1024;

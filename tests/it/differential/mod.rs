@@ -12,7 +12,6 @@ mod large;
 mod mask;
 mod pair;
 mod plan;
-mod rng;
 mod side;
 mod solo;
 mod stories;
@@ -20,9 +19,9 @@ mod words;
 
 use std::ops::Range;
 
+use crate::rng::Rng;
 use pair::Pair;
 use plan::{Plan, Step, Who};
-use rng::Rng;
 use stories::STORIES;
 
 /// Streams of each kind in an ordinary run, and in a long one.

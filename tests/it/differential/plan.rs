@@ -1,6 +1,6 @@
 //! What is done to a server: bytes on a few connections, and the moments that fix their order.
 
-use super::rng::Rng;
+use crate::rng::Rng;
 
 /// Whose connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

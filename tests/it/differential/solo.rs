@@ -3,8 +3,8 @@
 use super::fill::fill;
 use super::mask::marker;
 use super::plan::{Plan, Who, encode, encode_inline};
-use super::rng::Rng;
 use super::words;
+use crate::rng::Rng;
 
 /// Groups of commands that may stand anywhere, in a transaction too.
 const DATA: &[&[&str]] = &[

@@ -3,10 +3,12 @@
 //! Each listens on its own loopback port, serves every connection on a thread, and stops when
 //! dropped.
 
+mod cutter;
 mod flaky;
 mod sentinel;
 mod server;
 
+pub(crate) use cutter::{Cut, Cutter};
 pub(crate) use flaky::{FlakyProxy, Mode};
 pub(crate) use sentinel::{FakeSentinel, Manner};
 pub(crate) use server::{FakeServer, Reaction};

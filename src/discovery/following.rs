@@ -1,0 +1,227 @@
+//! Following a failover of the present primary from its first sign: stop the writes, watch who is
+//! promoted, and say how it ended. What the signs mean is decided in `underway`; the switch itself and
+//! the way back are `steering`'s.
+
+use tokio::time::Instant;
+
+use super::election::{Claim, Says};
+use super::event::{Event, Kind};
+use super::handover::Departure;
+use super::probe::Pace;
+use super::signal::Reading;
+use super::steering::Basis;
+use super::task::{Discovery, EAGER};
+use super::watches::WATCHES_MAX;
+use crate::config::SwitchOn;
+use crate::net::HostPort;
+use crate::topology::Gate;
+
+impl Discovery {
+    /// A Sentinel published something about our primary name.
+    pub(super) fn heard_event(&mut self, from: &HostPort, event: &Event) {
+        let channel = event.channel;
+        tracing::debug!(event = "sentinel_event", sentinel = %from, channel, "heard");
+        let now = Instant::now();
+        self.underway.event(from, event, self.millis(now));
+        self.eager_until = now + EAGER;
+        if event.kind == Kind::Aborted && self.publisher.load().gate != Gate::Open {
+            tracing::info!(event = "failover_aborted", sentinel = %from, channel, "it was given up");
+            // Only what is sent from now on tells whether anything else is under way.
+            let after_gap = self.inquiry.as_ref().is_some_and(|one| one.after_gap);
+            self.inquire(now, after_gap);
+        } else {
+            self.roster.nudge();
+        }
+    }
+
+    /// A look at a node that is not our primary came back.
+    pub(super) fn other_node(&mut self, reading: Reading) {
+        let (now, asked) = (Instant::now(), self.millis(reading.sent));
+        let Reading { address, says, .. } = &reading;
+        if self.hunts(now) {
+            self.underway.role(address, *says, asked);
+        }
+        if self.election.current().is_some() {
+            let promoted = self.handover.other(address, *says, reading.offset, asked);
+            if promoted && self.publisher.load().gate != Gate::Open {
+                tracing::info!(
+                    event = "promotion_seen",
+                    node = %address,
+                    not_open_ms = self.not_open_ms(now),
+                    "a replica says that it is a primary now"
+                );
+            }
+        }
+        let pending = self.pending.as_ref().map(|claim| &claim.address);
+        if pending.is_none_or(|pending| pending == address) {
+            self.candidate = Some(reading);
+        }
+    }
+
+    /// Lets the gate follow the signs of a failover: quiescing with the first, shut with the
+    /// promotion, and with `--switch-on promoted` open at the new primary.
+    pub(super) async fn follow_failover(&mut self, now: Instant) {
+        let Some(ours) = self.election.current().cloned() else {
+            return;
+        };
+        let at = self.millis(now);
+        if let Some(promoted) = self.underway.promoted(&ours.address, at).cloned() {
+            self.shut(&format!(
+                "a Sentinel to name {promoted}, which was promoted"
+            ));
+            if self.config.switch_on == SwitchOn::Promoted && self.underway.is_selected(&promoted) {
+                let claim = Claim {
+                    address: promoted,
+                    epoch: ours.epoch,
+                };
+                self.switch(claim, true, Basis::Promoted).await;
+            }
+        } else if self.publisher.load().gate == Gate::Open {
+            let sign = self.underway.begun(&ours.address, at);
+            if let Some((sentinel, cause)) = sign.map(|(from, cause)| (from.clone(), cause)) {
+                self.quiesce(&sentinel, cause, now);
+            }
+        }
+    }
+
+    /// Has nothing but reads sent to the primary, which is about to be replaced.
+    fn quiesce(&mut self, sentinel: &HostPort, cause: &str, now: Instant) {
+        self.handover.quiesced(self.millis(now));
+        let reason = format!("the failover that {sentinel} leads ({cause})");
+        if self.inquiry.is_some() {
+            // Whether it still is the primary is in doubt already.
+            return self.shut(&reason);
+        }
+        self.publisher.quiesce();
+        self.waiting_for = Some(reason);
+        tracing::info!(event = "quiescing", %sentinel, cause, "a failover has begun: writes are held");
+    }
+
+    /// Whether the first choice has to wait: `claim` may be what a failover is about to end.
+    pub(super) fn too_early(&self, claim: &Claim, now: Instant) -> bool {
+        if self.election.current().is_some() {
+            return false;
+        }
+        let at = self.millis(now);
+        let missing = self.election.fresh_count(at) < self.roster.known(now);
+        let since = self.underway.since().unwrap_or_default();
+        let longest = self.publisher.load().hold_timeout;
+        (missing && !self.election.has_waited_for_all(at))
+            || !self.underway.may_open(&claim.address, since, at, longest)
+    }
+
+    /// Whether the replicas are asked for their roles: somebody may be promoted.
+    fn hunts(&self, now: Instant) -> bool {
+        let at = self.millis(now);
+        match self.election.current() {
+            Some(ours) => {
+                self.publisher.load().gate != Gate::Open
+                    || self.underway.is_likely(&ours.address, at)
+            }
+            None => self.underway.since().is_some(),
+        }
+    }
+
+    /// Watches the primary, whoever may become it, and nobody else.
+    pub(super) fn watch_nodes(&mut self, now: Instant) {
+        let at = self.millis(now);
+        let current = self.election.current().map(|claim| claim.address.clone());
+        let mut wanted: Vec<_> = current.iter().cloned().collect();
+        let mut want = |address: &HostPort| {
+            if wanted.len() < WATCHES_MAX && !wanted.contains(address) {
+                wanted.push(address.clone());
+            }
+        };
+        let candidates = self.election.candidates(at);
+        candidates.iter().for_each(&mut want);
+        if self.hunts(now) {
+            self.underway.selected().for_each(&mut want);
+            self.roster.replicas().into_iter().for_each(&mut want);
+        }
+        self.watches.retain(&wanted);
+        let begun = |ours: &HostPort| self.underway.is_likely(ours, at);
+        let urgent = current.as_ref().is_none_or(begun);
+        for address in wanted
+            .iter()
+            .filter(|address| Some(*address) != current.as_ref())
+        {
+            let hunted = urgent || candidates.contains(address);
+            let pace = if hunted { Pace::Hunt } else { Pace::Steady };
+            self.watches.set(address, pace);
+        }
+    }
+
+    /// How long the gate has not been open.
+    pub(super) fn not_open_ms(&self, now: Instant) -> u64 {
+        let topology = self.publisher.load();
+        let since = match topology.gate {
+            Gate::Open => now,
+            Gate::Quiescing | Gate::Shut => topology.gate_since,
+        };
+        let passed = now.saturating_duration_since(since).as_millis();
+        u64::try_from(passed).unwrap_or(u64::MAX)
+    }
+
+    /// Counts how `old` was left for `new`, and says what that cost.
+    pub(super) fn account(&mut self, old: &HostPort, new: &HostPort) -> Departure {
+        let handover = std::mem::take(&mut self.handover);
+        let departure = handover.departure();
+        if departure == Departure::Crash {
+            self.failovers.crash += 1;
+            return departure;
+        }
+        self.failovers.planned += 1;
+        if departure != Departure::Quiesced {
+            self.failovers.could_not_quiesce += 1;
+            let because = self.why_unprepared(departure);
+            tracing::warn!(
+                event = "could_not_quiesce", %old, %new,
+                "could not quiesce because {because}: writes acknowledged by the old primary after \
+                 the promotion are lost"
+            );
+        }
+        if let Some(bytes) = handover.lacks(new).filter(|bytes| *bytes > 0) {
+            self.failovers.lost_bytes += bytes;
+            tracing::warn!(
+                event = "acknowledged_writes_lost", %old, %new, bytes,
+                "the promoted replica had not received all that the old primary had executed"
+            );
+        }
+        departure
+    }
+
+    fn why_unprepared(&self, departure: Departure) -> String {
+        if departure == Departure::Asleep {
+            return "this process was paused when it began".to_owned();
+        }
+        if self.election.is_unnamed() {
+            return "no Sentinel ever named it: the one that had it promoted has failed".to_owned();
+        }
+        let (subscribed, known) = (self.subscribed(), self.roster.known(Instant::now()));
+        match subscribed < known {
+            true => format!(
+                "no Sentinel told of it before the promotion: subscribed to {subscribed} of {known}"
+            ),
+            false => "no Sentinel told of it before the promotion".to_owned(),
+        }
+    }
+
+    /// The gate was opened in place: whatever was under way has come to nothing.
+    pub(super) fn failover_over(&mut self, now: Instant) {
+        let at = self.millis(now);
+        let ours = self.election.current().map(|claim| &claim.address);
+        if ours.is_some_and(|ours| self.underway.is_likely(ours, at)) {
+            self.underway.give_up();
+        }
+        let handover = std::mem::take(&mut self.handover);
+        self.failovers.aborted += u64::from(handover.is_quiesced());
+    }
+
+    /// The primary answered; its offset is what a promoted replica must have.
+    pub(super) fn note_offset(&mut self, reading: &Reading, now: Instant) {
+        if let (Says::Master, Some(offset)) = (reading.says, reading.offset) {
+            let at = self.millis(now);
+            self.handover.told(offset, at);
+        }
+    }
+}

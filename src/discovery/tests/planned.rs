@@ -1,0 +1,245 @@
+//! Failovers of a living primary: nothing acknowledged may be lost, and what comes to nothing must
+//! cost nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::bed::{Bed, Running, Server, config, until};
+use super::record::{Events, GateRecord, Writer};
+use crate::config::{Config, SwitchOn};
+use crate::discovery::Failovers;
+use crate::discovery::connection::Reply;
+use crate::net::HostPort;
+use crate::topology::Gate;
+use rustix::process::Signal;
+
+/// Discovery that hears every Sentinel of the bed.
+async fn attentive(bed: &Bed, settings: impl FnOnce(Config) -> Config) -> (Running, HostPort) {
+    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
+    let running = Running::start(settings(config(sentinels)));
+    let (old, _) = running.open_at(1).await;
+    until("all Sentinels are heard", async || {
+        running.status.load().subscribed == 3
+    })
+    .await;
+    (running, old)
+}
+
+fn since(later: Instant, earlier: Instant) -> Duration {
+    later.saturating_duration_since(earlier)
+}
+
+fn failovers(running: &Running) -> Failovers {
+    running.status.load().failovers.clone()
+}
+
+async fn counted(running: &Running, expected: Failovers) {
+    until("it is counted", async || {
+        failovers(running) != Failovers::default()
+    })
+    .await;
+    assert_eq!(failovers(running), expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_planned_failover_loses_no_acknowledged_write() {
+    let bed = Bed::start(1_000).await;
+    let (running, old) = attentive(&bed, |config| config).await;
+    let writer = Writer::start(running.handle.clone()).await;
+    let gate = GateRecord::start(running.handle.clone());
+    let mut events = Events::subscribe(&bed).await;
+    let named = bed.first_naming_of_another(&old);
+    bed.fail_over(1).await;
+    let tried = events.next("+try-failover").await;
+    let (new, _) = running.open_at(2).await;
+    let before = writer.count();
+    until("writes go on", async || writer.count() > before + 10).await;
+    let states = [
+        (1, Gate::Open),
+        (1, Gate::Quiescing),
+        (1, Gate::Shut),
+        (2, Gate::Open),
+    ];
+    assert_eq!(gate.states(), states);
+    let quiesced = since(gate.first(states[1]), tried);
+    let opened = since(gate.first(states[3]), named.await.expect("named"));
+    let pause = since(gate.first(states[3]), gate.first(states[1]));
+    eprintln!("planned: quiescing after {quiesced:?}, open after {opened:?}, pause {pause:?}");
+    assert!(quiesced < Duration::from_millis(50), "{quiesced:?}");
+    assert!(opened < Duration::from_millis(200), "{opened:?}");
+    assert_eq!(writer.missing_at(&new).await, [0; 0]);
+    let planned = Failovers {
+        planned: 1,
+        ..Failovers::default()
+    };
+    counted(&running, planned).await;
+    // The old primary says that it is one, and the leader tells of its failover, for seconds.
+    events.next("+failover-end").await;
+    events.next("+convert-to-slave").await;
+    assert_eq!(gate.states(), states, "none of it concerns the new one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switching_on_promotion_is_quicker_and_happens_once() {
+    let bed = Bed::start(1_000).await;
+    let (running, old) = attentive(&bed, |config| Config {
+        switch_on: SwitchOn::Promoted,
+        ..config
+    })
+    .await;
+    let writer = Writer::start(running.handle.clone()).await;
+    let gate = GateRecord::start(running.handle.clone());
+    let mut events = Events::subscribe(&bed).await;
+    let named = bed.first_naming_of_another(&old);
+    bed.fail_over(1).await;
+    let (new, _) = running.open_at(2).await;
+    let named = named.await.expect("named");
+    let pause = since(
+        gate.first((2, Gate::Open)),
+        gate.first((1, Gate::Quiescing)),
+    );
+    eprintln!("promoted: pause {pause:?}");
+    assert!(gate.first((2, Gate::Open)) < named, "before it is named");
+    assert!(pause < Duration::from_millis(500), "{pause:?}");
+    until("the new epoch is learned", async || {
+        running.now().primary.as_ref().is_some_and(|p| p.epoch > 0)
+    })
+    .await;
+    events.next("+failover-end").await;
+    assert_eq!(running.now().generation, 2);
+    assert!(running.status.load().conflict.is_empty());
+    assert_eq!(writer.missing_at(&new).await, [0; 0]);
+    assert_eq!(failovers(&running).planned, 1);
+    assert_eq!(failovers(&running).could_not_quiesce, 0);
+}
+
+async fn set_failover_timeout(bed: &Bed, ms: &str) {
+    for sentinel in &bed.sentinels {
+        let set = ["SENTINEL", "SET", "mymaster", "failover-timeout", ms];
+        assert!(sentinel.ask(&set).await.is_some());
+    }
+}
+
+fn replicas<'a>(bed: &'a Bed, old: &HostPort) -> impl Iterator<Item = &'a Server> {
+    bed.nodes.iter().filter(move |node| node.address != *old)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_abort_the_gate_opens_in_place() {
+    // Longer than the test: nobody is to be found down.
+    let bed = Bed::start(60_000).await;
+    let (running, old) = attentive(&bed, |config| config).await;
+    set_failover_timeout(&bed, "2000").await;
+    let gate = GateRecord::start(running.handle.clone());
+    let mut events = Events::subscribe(&bed).await;
+    // Whoever is chosen never hears that it was.
+    replicas(&bed, &old).for_each(|replica| replica.signal(Signal::STOP));
+    bed.fail_over(1).await;
+    let aborted = events.next("-failover-abort").await;
+    let at_abort = running.now();
+    assert_eq!((at_abort.generation, at_abort.gate), (1, Gate::Quiescing));
+    assert!(
+        at_abort.lease_valid(Instant::now()),
+        "replies are delivered"
+    );
+    running.open_at(1).await;
+    let states = [(1, Gate::Open), (1, Gate::Quiescing), (1, Gate::Open)];
+    assert_eq!(gate.states(), states);
+    let opened = since(running.now().gate_since, aborted);
+    eprintln!("abort: open after {opened:?}");
+    assert!(opened < Duration::from_millis(200), "{opened:?}");
+    let expected = Failovers {
+        aborted: 1,
+        ..Failovers::default()
+    };
+    counted(&running, expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_started_in_the_middle_waits_for_the_end() {
+    let bed = Bed::start(1_000).await;
+    let mut events = Events::subscribe(&bed).await;
+    let old = bed.nodes[2].address.clone();
+    bed.fail_over(0).await;
+    events.next("+try-failover").await;
+    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
+    let running = Running::start(config(sentinels));
+    let gate = GateRecord::start(running.handle.clone());
+    let (new, _) = running.open_at(1).await;
+    assert_ne!(new, old);
+    assert_eq!(gate.states(), [(0, Gate::Shut), (1, Gate::Open)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_promoted_replica_lacks_is_counted() {
+    let bed = Bed::start(1_000).await;
+    let (running, old) = attentive(&bed, |config| config).await;
+    // From here on the replicas can no longer follow, which no Sentinel minds for ten seconds.
+    for replica in replicas(&bed, &old) {
+        let stranger = ["CONFIG", "SET", "masteruser", "nobody", "masterauth", "x"];
+        for pair in stranger[2..].chunks(2) {
+            assert!(
+                replica
+                    .ask(&["CONFIG", "SET", pair[0], pair[1]])
+                    .await
+                    .is_some()
+            );
+        }
+    }
+    let primary = bed.node(&old);
+    assert!(
+        primary
+            .ask(&["CLIENT", "KILL", "TYPE", "replica"])
+            .await
+            .is_some()
+    );
+    let value = "x".repeat(1_000);
+    assert!(primary.ask(&["SET", "unheard", &value]).await.is_some());
+    bed.fail_over(1).await;
+    let (new, _) = running.open_at(2).await;
+    let lost = bed.node(&new).ask(&["GET", "unheard"]).await;
+    assert_eq!(lost, Some(Reply::Null));
+    until("it is counted", async || failovers(&running).planned == 1).await;
+    let bytes = failovers(&running).lost_bytes;
+    assert!((1_000..5_000).contains(&bytes), "{bytes}");
+}
+
+/// Valkey 9 and later: the server hands over by itself, and its old primary is a replica at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinated_failover_is_a_planned_one() {
+    let bed = Bed::start(1_000).await;
+    let (running, old) = attentive(&bed, |config| config).await;
+    set_failover_timeout(&bed, "2000").await;
+    let writer = Writer::start(running.handle.clone()).await;
+    let gate = GateRecord::start(running.handle.clone());
+    let mut events = Events::subscribe(&bed).await;
+    let named = bed.first_naming_of_another(&old);
+    let command = ["SENTINEL", "FAILOVER", "mymaster", "COORDINATED"];
+    // Its election may come to nothing: the peers sometimes refuse to vote about a living primary.
+    loop {
+        if bed.sentinels[1].ask(&command).await.is_none() {
+            eprintln!("skipped: this server knows no coordinated failover");
+            named.abort();
+            return;
+        }
+        let ends = ["+switch-master", "-failover-abort"];
+        if events.next_of(&ends).await.1 == ends[0] {
+            break;
+        }
+        running.open_at(1).await;
+    }
+    let (new, _) = running.open_at(2).await;
+    let opened = since(gate.first((2, Gate::Open)), named.await.expect("named"));
+    let before = writer.count();
+    until("writes go on", async || writer.count() > before + 10).await;
+    let states = gate.states();
+    eprintln!("coordinated: open after {opened:?}, {states:?}");
+    let end = [(1, Gate::Quiescing), (1, Gate::Shut), (2, Gate::Open)];
+    assert!(states.ends_with(&end), "{states:?}");
+    assert!(opened < Duration::from_millis(200), "{opened:?}");
+    assert_eq!(writer.missing_at(&new).await, [0; 0]);
+    let counts = failovers(&running);
+    assert_eq!((counts.planned, counts.could_not_quiesce), (1, 0));
+    assert_eq!(counts.lost_bytes, 0);
+}

@@ -1,0 +1,191 @@
+//! What happened when: the gate's states, the Sentinels' events, and the writes of somebody who only
+//! writes while the gate is open.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::bed::{Bed, LIMIT, PATIENCE, ask, until};
+use crate::discovery::connection::{Connection, Reply};
+use crate::discovery::message::text;
+use crate::net::HostPort;
+use crate::topology::{Gate, Handle};
+
+/// One state of the gate.
+pub(super) type State = (u64, Gate);
+
+/// Looks at the gate from a thread of its own.
+pub(super) struct GateRecord {
+    states: Arc<Mutex<Vec<(Instant, State)>>>,
+    stop: Arc<()>,
+}
+
+impl GateRecord {
+    pub(super) fn start(handle: Handle) -> Self {
+        let record = Self {
+            states: Arc::default(),
+            stop: Arc::new(()),
+        };
+        let (states, alive) = (record.states.clone(), Arc::downgrade(&record.stop));
+        std::thread::spawn(move || {
+            while alive.upgrade().is_some() {
+                let now = handle.load();
+                let state = (now.generation, now.gate);
+                let mut states = states.lock().expect("nobody panics");
+                if states.last().is_none_or(|(_, last)| *last != state) {
+                    states.push((Instant::now(), state));
+                }
+                drop(states);
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        });
+        record
+    }
+
+    pub(super) fn states(&self) -> Vec<State> {
+        let states = self.states.lock().expect("nobody panics");
+        states.iter().map(|(_, state)| *state).collect()
+    }
+
+    /// When this state was first seen.
+    pub(super) fn first(&self, state: State) -> Instant {
+        let states = self.states.lock().expect("nobody panics");
+        let found = states.iter().find(|(_, seen)| *seen == state);
+        found.unwrap_or_else(|| panic!("{state:?} in {states:?}")).0
+    }
+}
+
+/// Hears the events of all Sentinels.
+pub(super) struct Events {
+    heard: mpsc::UnboundedReceiver<(Instant, String)>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Events {
+    pub(super) async fn subscribe(bed: &Bed) -> Self {
+        let (out, heard) = mpsc::unbounded_channel();
+        let mut tasks = Vec::new();
+        for sentinel in &bed.sentinels {
+            let opened = Connection::open(&sentinel.address, None, LIMIT).await;
+            let mut connection = opened.expect("a Sentinel");
+            let all: &[&[u8]] = &[b"PSUBSCRIBE", b"*"];
+            connection.request(all, LIMIT).await.expect("subscribed");
+            let out = out.clone();
+            tasks.push(tokio::spawn(async move {
+                while let Ok(reply) = connection.receive().await {
+                    let Reply::Array(parts) = reply else { continue };
+                    let channel = parts.get(2).and_then(text).unwrap_or_default();
+                    let _ = out.send((Instant::now(), channel.to_owned()));
+                }
+            }));
+        }
+        Self { heard, tasks }
+    }
+
+    /// When the next event came whose channel begins with `prefix`.
+    pub(super) async fn next(&mut self, prefix: &str) -> Instant {
+        self.next_of(&[prefix]).await.0
+    }
+
+    /// The same for several prefixes, and which of them it was.
+    pub(super) async fn next_of<'a>(&mut self, prefixes: &[&'a str]) -> (Instant, &'a str) {
+        let found = async {
+            loop {
+                let (at, channel) = self.heard.recv().await.expect("Sentinels run");
+                let mut fitting = prefixes
+                    .iter()
+                    .filter(|prefix| channel.starts_with(**prefix));
+                if let Some(prefix) = fitting.next() {
+                    return (at, *prefix);
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("none of {prefixes:?} in time"))
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+const KEY: &str = "writes";
+
+/// Writes to the primary while the gate is open; a reply counts unless the gate is shut by then.
+pub(super) struct Writer {
+    acknowledged: Arc<Mutex<Vec<u64>>>,
+    task: JoinHandle<()>,
+}
+
+impl Writer {
+    pub(super) async fn start(handle: Handle) -> Self {
+        let acknowledged: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let task = tokio::spawn(write(handle, acknowledged.clone()));
+        let writer = Self { acknowledged, task };
+        until("writes", async || writer.count() > 10).await;
+        writer
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.acknowledged.lock().expect("nobody panics").len()
+    }
+
+    /// Ends it; the acknowledged writes that `node` lacks.
+    pub(super) async fn missing_at(&self, node: &HostPort) -> Vec<u64> {
+        self.task.abort();
+        let Some(Reply::Array(found)) = ask(node, &["LRANGE", KEY, "0", "-1"]).await else {
+            panic!("the list can be read");
+        };
+        let number = |reply: &Reply| text(reply).and_then(|text| text.parse::<u64>().ok());
+        let found: std::collections::BTreeSet<_> = found.iter().filter_map(number).collect();
+        let acknowledged = self.acknowledged.lock().expect("nobody panics");
+        acknowledged
+            .iter()
+            .copied()
+            .filter(|n| !found.contains(n))
+            .collect()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn write(handle: Handle, acknowledged: Arc<Mutex<Vec<u64>>>) {
+    let mut link: Option<(u64, Connection)> = None;
+    for number in 0_u64.. {
+        let now = handle.load().clone();
+        let usable = now.gate == Gate::Open && now.lease_valid(Instant::now());
+        let Some(primary) = now.primary.as_ref().filter(|_| usable) else {
+            tokio::time::sleep(Duration::from_micros(500)).await;
+            continue;
+        };
+        let mut connection = match link.take() {
+            Some((generation, connection)) if generation == now.generation => connection,
+            _ => match Connection::open(&primary.address, None, LIMIT).await {
+                Ok(connection) => connection,
+                Err(_) => continue,
+            },
+        };
+        // Dialling took its time.
+        if handle.load().gate != Gate::Open || handle.load().generation != now.generation {
+            continue;
+        }
+        let text = number.to_string();
+        let push: &[&[u8]] = &[b"RPUSH", KEY.as_bytes(), text.as_bytes()];
+        if connection.request(push, LIMIT).await.is_ok() {
+            let then = handle.load();
+            if then.generation == now.generation && then.gate != Gate::Shut {
+                acknowledged.lock().expect("nobody panics").push(number);
+            }
+            link = Some((now.generation, connection));
+        }
+    }
+}
