@@ -10,6 +10,9 @@ use super::errors::ProtocolError;
 /// Success.
 pub const OK: &[u8] = b"+OK\r\n";
 
+/// PING.
+pub const PONG: &[u8] = b"+PONG\r\n";
+
 /// The session has not logged in.
 pub const NOAUTH: &[u8] = b"-NOAUTH Authentication required.\r\n";
 
@@ -59,6 +62,23 @@ pub const MAX_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 /// The command may or may not have been executed.
 pub const UNCERTAIN: &[u8] = b"-UNCERTAIN steadfast: the connection was lost after the command \
 was sent; it may or may not have been executed\r\n";
+
+/// `word` as a bulk string.
+#[must_use]
+pub fn bulk(word: &[u8]) -> Vec<u8> {
+    let mut reply = format!("${}\r\n", word.len()).into_bytes();
+    reply.extend_from_slice(word);
+    reply.extend_from_slice(b"\r\n");
+    reply
+}
+
+/// PING of a subscriber in RESP2.
+#[must_use]
+pub fn pong_array(word: &[u8]) -> Vec<u8> {
+    let mut reply = b"*2\r\n$4\r\npong\r\n".to_vec();
+    reply.extend(bulk(word));
+    reply
+}
 
 /// The command was not executed: `primary_name` has had no primary for as long as `held`.
 #[must_use]

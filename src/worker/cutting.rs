@@ -74,6 +74,8 @@ impl Session {
             return;
         }
         self.pursue_feed(&mut intake);
+        self.close_if_silent();
+        self.serve_held(&mut intake);
         if intake.is_waiting() || intake.is_streaming() {
             intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);

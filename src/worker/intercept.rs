@@ -11,7 +11,7 @@ use super::intake::Intake;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
-use super::session::{Route, Session};
+use super::session::Session;
 use super::settings::is_setting;
 use super::slot::{Kind, ReplyMode};
 
@@ -91,6 +91,10 @@ impl Session {
             // What was meant for the node of the moment must not stop or turn its successor.
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
+            (Permit::Refuse, Special::Exec) if intake.in_multi => {
+                intake.give_up_transaction();
+                self.answers_hopeless(intake, &permit, command);
+            }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
             // Not reached: nothing is scanned while waiting.
             (Permit::Wait, _) => {}
@@ -216,12 +220,10 @@ impl Session {
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
         let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
-        let attached = matches!(&*self.route.borrow(), Route::Attached(_));
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
-        if attached && intake.in_multi {
-            // A queue with a hole in it must never be executed.
-            self.end_after_answers(intake, permit);
+        if intake.in_multi {
+            intake.give_up_transaction();
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Link {
     owner_waits: Cell<bool>,
     /// CLIENT UNBLOCK was sent for it on our behalf.
     pub(super) unblocked: Cell<bool>,
+    /// What came while nothing might be delivered: at most one read.
+    early: RefCell<Vec<u8>>,
     ended: Cell<bool>,
 }
 
@@ -57,6 +59,7 @@ impl Link {
             finishing: Cell::new(false),
             owner_waits: Cell::new(false),
             unblocked: Cell::new(false),
+            early: RefCell::default(),
             ended: Cell::new(false),
         })
     }
@@ -82,7 +85,7 @@ impl Link {
                 return Poll::Ready(Fault::Ended);
             }
             if !self.worker.may_deliver(self.generation) {
-                return Poll::Pending;
+                return self.poll_loss(cx);
             }
             // What cannot be written does not undo the replies that have come already.
             let broken = self.flush(cx).err();
@@ -100,6 +103,24 @@ impl Link {
         }
     }
 
+    /// While nothing may be delivered: notices that the link is lost. What comes instead waits.
+    fn poll_loss(&self, cx: &mut Context<'_>) -> Poll<Fault> {
+        let mut early = self.early.borrow_mut();
+        if !early.is_empty() {
+            return Poll::Pending;
+        }
+        let mut scratch = self.worker.scratch.borrow_mut();
+        scratch.clear();
+        match ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch)) {
+            Ok(0) => Poll::Ready(Fault::Eof),
+            Ok(_) => {
+                early.extend_from_slice(&scratch);
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Fault::Io(error)),
+        }
+    }
+
     /// After replies came: the owner goes on if it waited for room, and a half-closed one may be
     /// done.
     fn tell_owner(&self) {
@@ -110,6 +131,10 @@ impl Link {
     }
 
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        let early = self.early.take();
+        if !early.is_empty() {
+            return Poll::Ready(self.router.borrow_mut().route(&early, self));
+        }
         let body_left = self.router.borrow().passing_body_left();
         if body_left > BULK_MIN {
             return self.poll_fill_bulk(cx, body_left.min(BULK_LEN));

@@ -15,6 +15,7 @@ mod cutting;
 mod delivery;
 mod ending;
 mod flight;
+mod held;
 mod intake;
 mod intercept;
 mod learning;

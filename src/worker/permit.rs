@@ -109,8 +109,11 @@ impl Session {
 
     /// Whether what is in flight on a link to a primary that is out of reach is to be given up.
     pub(super) fn has_held_long_enough(&self, link: &Link) -> bool {
-        self.worker.outage_has_outlasted_hold()
-            && (link.slots() > 0 || self.intake.borrow().in_multi)
+        let intake = self.intake.borrow();
+        let has_lapsed = self.worker.outage_has_outlasted_hold();
+        // A queue with a hole in it must never be executed.
+        let holed = intake.hopeless && self.state.borrow().transaction.is_some();
+        holed || (has_lapsed && (link.slots() > 0 || intake.in_multi))
     }
 
     /// Whether dials have failed for as long as a command is held.

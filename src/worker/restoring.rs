@@ -17,7 +17,11 @@ impl Session {
         if self.is_over() {
             return link.end();
         }
+        self.was_attached.set(true);
         self.role_pending.set(!verified);
+        if self.intake.borrow().hopeless {
+            self.state.borrow_mut().transaction = None;
+        }
         if knows_capa {
             link.ask(self, Kind::Restore(false), CAPA_REDIRECT);
         }

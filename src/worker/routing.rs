@@ -20,6 +20,8 @@ use super::refusing::{Case, Refused};
 use super::session::Session;
 use super::slot::{Kind, Slot};
 
+/// A reply that came in part is passed on whole if it is no longer than this.
+const PARTIAL_MAX: usize = 16 * 1024;
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
 
@@ -88,6 +90,11 @@ pub(crate) struct Router {
     pub(super) replies: ReplyScanner,
     mode: Mode,
     gathered: Vec<u8>,
+    /// The beginning of a short reply whose rest has not come: what the client has not got can
+    /// still be asked for again.
+    partial: Vec<u8>,
+    /// A part of the frame at hand has gone to the client.
+    in_delivery: bool,
     /// Replies from the first on that proved that its command was not executed.
     pub(super) refused: Option<Box<Refused>>,
 }
@@ -100,6 +107,8 @@ impl Router {
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
+            partial: Vec::new(),
+            in_delivery: false,
             refused: None,
         }
     }
@@ -126,7 +135,7 @@ impl Router {
 
     /// Whether a part of a frame has gone to the client already.
     pub(super) fn is_in_delivery(&self) -> bool {
-        matches!(self.mode, Mode::Passing(Verdict { deliver: true, .. }))
+        self.in_delivery
     }
 
     /// The oldest command as it was sent, where it is kept.
@@ -253,7 +262,9 @@ impl Router {
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
             let piece = at..at + done.unwrap_or(rest.len());
             match self.mode {
-                Mode::Passing(verdict) => self.pass(chunk, run, piece.clone(), verdict),
+                Mode::Passing(verdict) => {
+                    self.pass(chunk, run, piece.clone(), verdict, done.is_some());
+                }
                 _ => self.gather(chunk, run, piece.clone(), done.is_some(), link)?,
             }
             if done.is_some() {
@@ -287,12 +298,33 @@ impl Router {
         }
     }
 
-    fn pass(&mut self, chunk: &[u8], run: &mut Run, piece: Range<usize>, verdict: Verdict) {
-        if verdict.deliver {
-            run.extend(piece);
-        } else {
-            run.flush(chunk, self.owner.as_deref());
+    fn pass(
+        &mut self,
+        chunk: &[u8],
+        run: &mut Run,
+        piece: Range<usize>,
+        verdict: Verdict,
+        whole: bool,
+    ) {
+        if !verdict.deliver {
+            return run.flush(chunk, self.owner.as_deref());
         }
+        if self.partial.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
+            self.in_delivery |= !whole;
+            return run.extend(piece);
+        }
+        run.flush(chunk, self.owner.as_deref());
+        self.partial.extend_from_slice(&chunk[piece]);
+        if whole || !self.is_short(self.partial.len()) {
+            self.in_delivery |= !whole;
+            let partial = std::mem::take(&mut self.partial);
+            self.owner.iter().for_each(|owner| owner.deliver(&partial));
+        }
+    }
+
+    /// Whether a frame of which so much is there may be kept until it is whole.
+    fn is_short(&self, len: usize) -> bool {
+        len.saturating_add(self.replies.body_left()) <= PARTIAL_MAX
     }
 
     fn gather(
@@ -320,9 +352,10 @@ impl Router {
             Some(verdict) => {
                 self.mode = Mode::Passing(verdict);
                 if here || !verdict.deliver {
-                    self.pass(chunk, run, piece, verdict);
+                    self.pass(chunk, run, piece, verdict, whole);
                 } else {
                     run.flush(chunk, self.owner.as_deref());
+                    self.in_delivery = !whole;
                     self.owner.iter().for_each(|owner| owner.deliver(&gathered));
                 }
             }
@@ -344,6 +377,7 @@ impl Router {
             self.pop();
         }
         self.mode = Mode::Start;
+        self.in_delivery = false;
         self.settle(chunk, run);
     }
 

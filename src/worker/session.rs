@@ -69,6 +69,8 @@ pub(crate) struct Session {
     pub(super) backlog: RefCell<Backlog>,
     /// When a link broke, after which the node has to prove itself before it gets anything.
     pub(super) lost_at: Cell<Option<Instant>>,
+    /// It had a link before.
+    pub(super) was_attached: Cell<bool>,
     /// When the session is woken for a command's own timeout.
     pub(super) alarm: Cell<Option<Instant>>,
     /// Links in a row that refused a command as no primary would.
@@ -95,6 +97,7 @@ impl Session {
             lingering: Cell::new(false),
             backlog: RefCell::default(),
             lost_at: Cell::new(None),
+            was_attached: Cell::new(false),
             alarm: Cell::new(None),
             refusals: Cell::new(0),
         });

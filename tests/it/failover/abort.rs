@@ -23,7 +23,6 @@ const FAILOVER_TIMEOUT_MS: u32 = 3000;
 const PAUSE: Duration = Duration::from_millis(5000);
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_failover_without_a_candidate_ends_in_place() {
     rounds("aborted, no candidate", |_| {
         aborted("-failover-abort-no-good-slave", |bed, _| {
@@ -35,7 +34,6 @@ fn a_failover_without_a_candidate_ends_in_place() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_failover_whose_candidate_dies_ends_in_place() {
     rounds("aborted, candidate lost", |_| {
         aborted("-failover-abort-slave-timeout", |bed, recorder| {

@@ -16,7 +16,6 @@ use crate::proxy::Proxy;
 const SOON: Duration = Duration::from_secs(10);
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn what_a_lagging_replica_never_received_is_lost_and_said_to_be() {
     rounds("planned, lagging", |_| {
         let bed = Bed::builder()

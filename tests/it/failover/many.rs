@@ -15,7 +15,6 @@ use crate::proxy::Proxy;
 const LATE_PAUSE: Duration = Duration::from_secs(3);
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn three_share_the_writers_and_one_comes_in_the_middle() {
     rounds("planned, three proxies", |_| {
         let bed = Bed::builder().alone().start();

@@ -93,19 +93,16 @@ impl Kind {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_planned_failover_costs_a_pause_and_nothing_else() {
     Kind::plain(Fault::Planned).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_planned_failover_costs_users_with_few_rights_no_more() {
     Kind::with_user("planned, users", Fault::Planned).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn taking_the_promoted_replica_at_once_makes_the_pause_short() {
     let kind = Kind {
         name: "promoted",
@@ -117,25 +114,21 @@ fn taking_the_promoted_replica_at_once_makes_the_pause_short() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_crash_closes_nobody_and_doubles_nothing() {
     Kind::plain(Fault::Crash).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_crash_closes_nobody_who_has_logged_in() {
     Kind::with_password("crash, password", Fault::Crash).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_frozen_primary_closes_nobody_and_its_waking_spoils_nothing() {
     Kind::plain(Fault::Freeze).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_coordinated_failover_costs_no_more() {
     let Some(binary) = valkey_9() else {
         return eprintln!("skipped: coordinated failovers need Valkey 9 (tests/setup.sh newer)");
@@ -148,13 +141,11 @@ fn a_coordinated_failover_costs_no_more() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_paused_primary_holds_nobody_back_and_keeps_no_job() {
     Kind::plain(Fault::Paused).run();
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_primary_that_wants_replicas_is_waited_for() {
     let kind = Kind {
         name: "planned, min-replicas",

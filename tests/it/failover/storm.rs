@@ -13,7 +13,6 @@ const THREADS: usize = 8;
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_crowd_stays_and_is_served_again_within_seconds() {
     let crowd = soak(5000, 800);
     let bed = Bed::usual();

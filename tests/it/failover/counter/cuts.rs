@@ -51,7 +51,6 @@ impl Route {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_write_cut_at_any_byte_is_executed_at_most_once() {
     let route = Route::lay();
     let mut client = route.proxy.connect();
@@ -77,7 +76,6 @@ fn a_write_cut_at_any_byte_is_executed_at_most_once() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_read_cut_at_any_byte_is_answered() {
     let route = Route::lay();
     let mut client = route.proxy.connect();
@@ -91,7 +89,6 @@ fn a_read_cut_at_any_byte_is_answered() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn an_exec_cut_at_any_byte_is_all_or_nothing_and_once() {
     let route = Route::lay();
     let mut client = route.proxy.connect();
@@ -118,7 +115,6 @@ fn an_exec_cut_at_any_byte_is_all_or_nothing_and_once() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn links_cut_at_random_close_nobody() {
     let seed = seed();
     eprintln!("STEADFAST_SEED={seed}");

@@ -34,7 +34,6 @@ fn seed() -> u64 {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn random_faults_leave_the_count_where_it_was_said_to_be() {
     let seed = seed();
     eprintln!("STEADFAST_SEED={seed}");

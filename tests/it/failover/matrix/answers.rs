@@ -127,7 +127,6 @@ fn passed_on(refusal: &str, args: &[&str]) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn refusals_that_tell_of_a_failover_are_waited_out() {
     let set: &[&str] = &["SET", "k", "v"];
     waited_out(READONLY, set);
@@ -143,7 +142,6 @@ fn refusals_that_tell_of_a_failover_are_waited_out() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn every_other_refusal_is_the_applications() {
     let set: &[&str] = &["SET", "k", "v"];
     for refusal in [
@@ -175,7 +173,6 @@ fn queue(scene: &mut Scene) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn an_exec_refused_because_of_a_failover_is_played_again() {
     for because in [
         READONLY,
@@ -196,7 +193,6 @@ fn an_exec_refused_because_of_a_failover_is_played_again() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn any_other_reply_to_exec_is_the_applications() {
     for reply in [
         "*-1\r\n".to_owned(),

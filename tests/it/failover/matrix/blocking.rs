@@ -168,6 +168,9 @@ fn after_blocking(stage: &Stage) -> Check {
     after(move |stage| {
         stage.primary().command(&["RPUSH", "matrix:then", "job"]);
         assert_eq!(client.reply_within(SOON).unwrap().at(1), "job");
-        is(&client.reply_within(SOON).unwrap(), "1");
+        // Whether it ran on a link that broke, nobody can know.
+        let then = client.reply_within(SOON).unwrap();
+        let uncertain = then.error().is_some_and(|text| text.starts_with("UNCERTAIN"));
+        assert!(uncertain || then.text() == "1", "{then:?}");
     })
 }

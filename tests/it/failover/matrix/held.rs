@@ -61,7 +61,6 @@ impl Outage {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn ping_is_answered_here_unless_something_is_outstanding() {
     let outage = Outage::set();
     let (mut idle, mut busy) = (outage.session(), outage.session());
@@ -83,7 +82,6 @@ fn ping_is_answered_here_unless_something_is_outstanding() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn what_would_harm_another_node_is_refused_and_never_delivered() {
     let outage = Outage::set();
     let mut sessions: Vec<_> = DANGEROUS.iter().map(|_| outage.session()).collect();
@@ -107,7 +105,6 @@ fn what_would_harm_another_node_is_refused_and_never_delivered() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn what_is_held_is_executed_once_and_only_for_those_who_stay() {
     let outage = Outage::set();
     let mut leavers: Vec<_> = (0..20).map(|_| outage.session()).collect();
@@ -132,7 +129,6 @@ fn what_is_held_is_executed_once_and_only_for_those_who_stay() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_wait_that_ends_during_the_outage_ends_in_time() {
     let outage = Outage::set();
     let (mut before, mut during) = (outage.session(), outage.session());
@@ -156,7 +152,6 @@ fn a_wait_that_ends_during_the_outage_ends_in_time() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn the_end_of_the_hold_is_said_and_survived() {
     let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)

@@ -56,25 +56,21 @@ fn run(protocol: &'static str, way: Way) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_session_keeps_its_state_over_a_failover_in_resp2() {
     run("2", Way::Failover);
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_session_keeps_its_state_over_a_failover_in_resp3() {
     run("3", Way::Failover);
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_session_keeps_its_state_over_a_killed_link_in_resp2() {
     run("2", Way::Kill);
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_session_keeps_its_state_over_a_killed_link_in_resp3() {
     run("3", Way::Kill);
 }

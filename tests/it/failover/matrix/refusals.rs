@@ -24,7 +24,6 @@ fn demote(node: &Node) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_demoted_primarys_refusals_are_waited_out() {
     let bed = steady();
     let proxy = Proxy::ready(&bed);
@@ -60,7 +59,6 @@ fn a_demoted_primarys_refusals_are_waited_out() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn a_watched_transaction_that_was_refused_is_a_nil() {
     let bed = steady();
     let proxy = Proxy::ready(&bed);
@@ -97,7 +95,6 @@ fn out_of_memory(client: &mut Client) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn out_of_memory_is_said_before_and_after_a_failover() {
     let bed = Bed::usual();
     let proxy = Proxy::ready(&bed);
@@ -116,7 +113,6 @@ fn out_of_memory_is_said_before_and_after_a_failover() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn missing_replicas_are_said_where_no_failover_explains_them() {
     let bed = Bed::builder()
         .replicas(1)

@@ -23,7 +23,6 @@ fn earns(client: &mut Client) {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn wait_counts_nobody_it_did_not_reach_after_a_failover() {
     let bed = Bed::builder().down_after(4000).start();
     let proxy = Proxy::ready(&bed);
@@ -38,7 +37,6 @@ fn wait_counts_nobody_it_did_not_reach_after_a_failover() {
 }
 
 #[test]
-#[ignore = "until sessions outlive a switch"]
 fn wait_counts_nobody_it_did_not_reach_after_a_killed_link() {
     let bed = Bed::builder().down_after(4000).start();
     let proxy = Proxy::ready(&bed);
