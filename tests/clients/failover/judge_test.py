@@ -117,16 +117,25 @@ class Others(unittest.TestCase):
 
     def test_worker(self):
         sent = {"send": activity([("a", BEFORE)])}
-        well = {"worker_alive": True, "worker_restarts": 0, "executed": ["a"], "without_result": []}
+        well = {
+            "worker_ends": 0,
+            "children_replaced": 0,
+            "executed": ["a"],
+            "without_result": [],
+            "worker_log": [],
+        }
         self.assertEqual(complaints("planned", sent, **well), [])
         for fault in (
-            {"worker_alive": False},
-            {"worker_restarts": 1},
+            {"worker_ends": 1},
+            {"children_replaced": 1},
             {"executed": []},
             {"executed": ["a", "a"]},
             {"without_result": [["a", BEFORE]]},
         ):
             self.assertTrue(complaints("planned", sent, **well | fault), fault)
+        ended = well | {"worker_ends": 1}
+        self.assertTrue(complaints("crash", sent, **ended))
+        self.assertEqual(complaints("crash", sent, **ended | {"worker_log": ["UNCERTAIN"]}), [])
 
     def test_sessions(self):
         forgotten = [[5, 3, AFTER]]

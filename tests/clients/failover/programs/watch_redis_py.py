@@ -1,13 +1,25 @@
 """Counts, from outside, what redis-py does beneath the application: closed sockets, log lines."""
 
 import logging
+import sys
+import traceback
 
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
 from redis.connection import AbstractConnection
 
 LINE_LENGTH = 200
+CALLERS = 8
 closes = []
 logged = []
+
+
+def reason(error):
+    """Why a socket is given up: the error at hand, else who asked for it."""
+    error = error or sys.exc_info()[1]
+    if error:
+        return f"{type(error).__name__}: {error}"[:LINE_LENGTH]
+    callers = traceback.extract_stack(limit=CALLERS)[:-2]
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(callers))
 
 
 def watch_sync():
@@ -16,7 +28,7 @@ def watch_sync():
 
     def disconnect(self, *args, **kwargs):
         if self._sock is not None:
-            closes.append(str(kwargs.get("error") or "")[:LINE_LENGTH])
+            closes.append(reason(kwargs.get("error")))
         return inner(self, *args, **kwargs)
 
     AbstractConnection.disconnect = disconnect
@@ -28,7 +40,7 @@ def watch_async():
 
     async def disconnect(self, *args, **kwargs):
         if self.is_connected:
-            closes.append(str(kwargs.get("error") or "")[:LINE_LENGTH])
+            closes.append(reason(kwargs.get("error")))
         return await inner(self, *args, **kwargs)
 
     AsyncConnection.disconnect = disconnect
