@@ -162,6 +162,7 @@ fn start_workers(
     reports: &mpsc::Sender<Report>,
     stop: &CancellationToken,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
+    let ids = Arc::new(worker::Ids::default());
     let mut workers = Vec::new();
     let mut doors = Vec::new();
     for (index, view) in views.into_iter().enumerate() {
@@ -171,6 +172,7 @@ fn start_workers(
             config: config.clone(),
             view,
             counters: counters.clone(),
+            ids: ids.clone(),
             reports: reports.clone(),
             clients: receiver,
             stop: stop.clone(),

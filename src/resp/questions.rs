@@ -18,6 +18,9 @@ pub const BAD_SUBSCRIBE: &[u8] = b"*1\r\n$9\r\nSUBSCRIBE\r\n";
 /// Has a demoted Valkey answer REDIRECT where it would serve stale data.
 pub const CAPA_REDIRECT: &[u8] = b"*3\r\n$6\r\nCLIENT\r\n$4\r\nCAPA\r\n$8\r\nredirect\r\n";
 
+/// What the server calls this connection.
+pub const CLIENT_ID: &[u8] = b"*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n";
+
 /// Asked again for a client that had asked for it.
 pub const MONITOR: &[u8] = b"*1\r\n$7\r\nMONITOR\r\n";
 

@@ -50,6 +50,12 @@ transaction was executed\r\n";
 /// To a RESP3 client that caches: everything may have changed.
 pub const INVALIDATE_ALL: &[u8] = b">2\r\n$10\r\ninvalidate\r\n_\r\n";
 
+/// To a RESP3 client: `target`, which was to be told of changes for it, no longer is.
+#[must_use]
+pub fn redirection_broken(target: u64) -> Vec<u8> {
+    format!(">2\r\n$21\r\ntracking-redir-broken\r\n:{target}\r\n").into_bytes()
+}
+
 /// A transaction that was not executed because a watched key may have changed.
 #[must_use]
 pub fn nil(resp3: bool) -> &'static [u8] {

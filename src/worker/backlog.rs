@@ -216,7 +216,7 @@ impl Session {
             _ => self.refuse(intake, permit),
         }
         if matches!(kind, Kind::Multi | Kind::Queued) && intake.in_multi {
-            intake.give_up_transaction();
+            self.give_up_transaction(intake);
         }
     }
 

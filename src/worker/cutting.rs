@@ -12,6 +12,7 @@ use super::intake::{Intake, Streaming};
 use super::outbox::BULK_MIN;
 use super::permit::Permit;
 use super::session::Session;
+use super::slot::Kind;
 
 /// A frame longer than this is streamed to the link instead of being collected first.
 const STREAM_MIN: usize = BULK_MIN;
@@ -194,6 +195,10 @@ impl Session {
         if let Permit::Send(link) = &permit
             && let Some(kind) = intake.ordinary()
         {
+            if matches!(kind, Kind::Blocking(_)) {
+                self.flush(buffer, at, &permit);
+                link.ask_id(self);
+            }
             link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
             return permit;

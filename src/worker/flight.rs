@@ -65,11 +65,15 @@ impl Flight {
 
     /// Notes a command whose bytes, `len` so far, are not kept.
     pub(super) fn push_unkept(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
-        self.push(owner, kind, 0);
-        if let Some(last) = self.slots.back_mut() {
-            last.len = len as u64;
-            last.kept = false;
-        }
+        // Never part of a run, whose bytes are kept.
+        self.slots.push_back(Slot {
+            owner: owner.clone(),
+            kind,
+            count: 1,
+            answered: 0,
+            len: len as u64,
+            kept: false,
+        });
     }
 
     /// Keeps what is sent for the commands noted last.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::resp::questions::{BAD_SUBSCRIBE, DISCARD, REPLY_ON};
 use crate::resp::{Args, Special, replies, special};
 
+use super::identity::id_question;
 use super::intake::Intake;
 use super::link::Link;
 use super::login;
@@ -18,6 +19,8 @@ use super::slot::{Kind, ReplyMode};
 const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
 const REFUSED_IN_MULTI: &[u8] =
     b"-ERR steadfast: this command is not available through a proxy\r\n";
+const REDIRECT_IN_MULTI: &[u8] =
+    b"-ERR steadfast: CLIENT TRACKING with REDIRECT is not allowed inside MULTI\r\n";
 const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
 
 impl Intake {
@@ -43,7 +46,7 @@ impl Intake {
     pub(super) fn must_be_whole(&self) -> bool {
         match special(self.scanner.name()) {
             _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Auth | Special::Hello | Special::Client | Special::Refused => true,
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
         }
@@ -92,7 +95,7 @@ impl Session {
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
             (Permit::Refuse, Special::Exec) if intake.in_multi => {
-                intake.give_up_transaction();
+                self.give_up_transaction(intake);
                 self.answers_hopeless(intake, &permit, command);
             }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
@@ -150,6 +153,9 @@ impl Session {
             return link.command(self, kind, stand_in);
         }
         let queued = intake.in_multi;
+        if command == Special::Client && self.send_addressed(queued, link, frame) {
+            return;
+        }
         self.follow_transaction(intake, command, argc);
         let kind = match command {
             Special::Exec | Special::Discard | Special::Reset => {
@@ -166,6 +172,21 @@ impl Session {
         if was_reset {
             login::renew(self, intake, link);
         }
+    }
+
+    /// Sends a command that names other clients, if it is one: the ids in it are those of this link's
+    /// node, so it is not kept for another.
+    fn send_addressed(self: &Rc<Self>, queued: bool, link: &Rc<Link>, frame: &[u8]) -> bool {
+        let Some(addressed) = self.addressed(frame, link) else {
+            return false;
+        };
+        match (queued, is_setting(frame)) {
+            (true, true) => link.command(self, Kind::Refusal(REDIRECT_IN_MULTI), BAD_SUBSCRIBE),
+            (true, false) => link.ask(self, Kind::Queued, &addressed),
+            (false, true) => link.ask(self, Kind::Redirect(frame.into()), &addressed),
+            (false, false) => link.ask(self, Kind::Plain, &addressed),
+        }
+        true
     }
 
     /// Keeps track of whether the commands to come are queued by the server.
@@ -212,6 +233,7 @@ impl Session {
             Special::Unwatch => Kind::Unwatch,
             Special::Setting => Kind::Setting,
             Special::Client if is_setting(frame) => Kind::Setting,
+            Special::Client => id_question(frame).unwrap_or(Kind::Plain),
             _ => Kind::Plain,
         }
     }
@@ -223,7 +245,7 @@ impl Session {
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
         if intake.in_multi {
-            intake.give_up_transaction();
+            self.give_up_transaction(intake);
         }
     }
 }

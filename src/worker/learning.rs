@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::resp::questions::{BARE_HELLO, ROLE};
-use crate::resp::{Class, Peek, Rejection, first_word, rejection, replies};
+use crate::resp::{Class, Peek, Rejection, first_word, integer, rejection, replies};
 use crate::topology::Sign;
 
 use super::link::Link;
@@ -42,7 +42,7 @@ impl Router {
         if self.holds_back(frame, link)? {
             return Ok(Some(SWALLOWED));
         }
-        let deliver = self.learn(frame);
+        let deliver = self.learn(frame, link);
         self.after_login(succeeded(frame), link);
         Ok(Some(Verdict {
             deliver,
@@ -54,7 +54,11 @@ impl Router {
         let own = |kind: &Kind| {
             matches!(
                 kind,
-                Kind::RoleCheck(_) | Kind::Login | Kind::Restore(_) | Kind::Resubscribe(..)
+                Kind::RoleCheck(_)
+                    | Kind::OwnId
+                    | Kind::Login
+                    | Kind::Restore(_)
+                    | Kind::Resubscribe(..)
             )
         };
         self.head().is_some_and(|head| own(&head.kind))
@@ -69,13 +73,9 @@ impl Router {
             return true;
         }
         match head.kind {
-            Kind::Plain | Kind::Blocking(_) | Kind::Hello(false) => false,
+            Kind::Plain | Kind::Blocking(_) => false,
             Kind::Queued => frame.first() == Some(&b'+'),
-            Kind::Exec => {
-                let state = head.owner.state.borrow();
-                let transaction = state.transaction.as_ref();
-                transaction.is_some_and(|transaction| transaction.sets_state())
-            }
+            Kind::Exec => head.owner.state.borrow().queues_settings(),
             _ => true,
         }
     }
@@ -87,6 +87,12 @@ impl Router {
         };
         match head.kind {
             Kind::RoleCheck(by_role) => self.check_role(frame, by_role, link),
+            Kind::OwnId => {
+                integer(frame)
+                    .iter()
+                    .for_each(|id| link.learn_id(&head.owner, *id));
+                Ok(())
+            }
             Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
             Kind::Login => {
                 head.owner.unblock();
@@ -104,7 +110,7 @@ impl Router {
 
     /// What the reply to the oldest command tells of the connection's state, and whether the
     /// client gets it.
-    fn learn(&mut self, frame: &[u8]) -> bool {
+    fn learn(&mut self, frame: &[u8], link: &Link) -> bool {
         let Some(head) = self.head() else {
             return true;
         };
@@ -147,7 +153,12 @@ impl Router {
             }
             _ => {
                 drop(state);
+                let other = owner.renumbered(&head.kind, frame, link);
                 self.learn_setting(&owner, frame);
+                if let Some(other) = other {
+                    owner.deliver_local(&other);
+                    return false;
+                }
                 !owner.state.borrow_mut().take_mute()
             }
         }
@@ -168,7 +179,7 @@ impl Router {
         let Some(head) = self.head() else { return };
         let mut state = owner.state.borrow_mut();
         let succeeded = succeeded(frame);
-        match head.kind {
+        match &head.kind {
             Kind::Multi if succeeded => {
                 state.multi_granted = true;
                 state.transaction = Some(Transaction::begun(self.front_frame()));
@@ -190,6 +201,7 @@ impl Router {
                     .iter()
                     .for_each(|frame| state.learn(frame));
             }
+            Kind::Redirect(frame) if succeeded => state.learn(frame),
             Kind::Auth | Kind::Hello(_) if succeeded => {
                 state.learn_version(frame.first().copied());
                 state.multi_granted = false;

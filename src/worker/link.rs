@@ -6,6 +6,7 @@
 //! when that generation's gate is shut or its lease ran out, and it ends with it.
 
 use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -15,6 +16,7 @@ use crate::net::Transport;
 use crate::topology::Sign;
 
 use super::Worker;
+use super::ids::Registration;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
 use super::refusing::Case;
 use super::routing::{Fault, Router};
@@ -40,6 +42,12 @@ pub(crate) struct Link {
     pub(super) unblocked: Cell<bool>,
     /// What came while nothing might be delivered: at most one read.
     early: RefCell<Vec<u8>>,
+    /// What the server calls this connection, once it has said so.
+    pub(super) upstream_id: Cell<Option<NonZeroU64>>,
+    /// It was asked.
+    pub(super) id_asked: Cell<bool>,
+    /// The owner can be found by its id.
+    pub(super) registration: RefCell<Option<Registration>>,
     ended: Cell<bool>,
 }
 
@@ -60,6 +68,9 @@ impl Link {
             owner_waits: Cell::new(false),
             unblocked: Cell::new(false),
             early: RefCell::default(),
+            upstream_id: Cell::new(None),
+            id_asked: Cell::new(false),
+            registration: RefCell::default(),
             ended: Cell::new(false),
         })
     }
@@ -203,8 +214,12 @@ impl Link {
         self.write(bytes);
     }
 
-    /// Notes one command as in flight, and sends it.
+    /// Notes one command as in flight, and sends it. Before what may wait, the server is asked what
+    /// it calls this connection: only by that name can the call be ended.
     pub(crate) fn command(&self, owner: &Rc<Session>, kind: Kind, frame: &[u8]) {
+        if matches!(kind, Kind::Blocking(_)) {
+            self.ask_id(owner);
+        }
         self.expect(owner, kind, frame.len());
         self.send(frame);
     }
@@ -219,6 +234,9 @@ impl Link {
 
     /// Notes a command of which only the beginning is there, too large to be kept.
     pub(crate) fn begin_streamed(&self, owner: &Rc<Session>, kind: Kind) {
+        if matches!(kind, Kind::Blocking(_)) {
+            self.ask_id(owner);
+        }
         self.router.borrow_mut().expect_unkept(owner, kind, 0);
     }
 
@@ -319,6 +337,7 @@ impl Link {
     pub(crate) fn end(&self) {
         if !self.ended.replace(true) {
             self.transport.borrow().close();
+            *self.registration.borrow_mut() = None;
             self.router.borrow_mut().release();
             self.outbox.borrow_mut().clear();
             self.worker.counters.links.sub(1);

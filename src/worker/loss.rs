@@ -76,7 +76,7 @@ impl Session {
         drop(state);
         intake.watch_lost |= plan.watch_lost;
         if plan.aborted && intake.in_multi {
-            intake.give_up_transaction();
+            self.give_up_transaction(&mut intake);
         }
         let resp3 = self.state.borrow().resp3;
         let items: Vec<_> = cases
@@ -149,6 +149,7 @@ fn entry(case: &Case) -> Entry {
     match case.kind {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
+        | Kind::OwnId
         | Kind::Login
         | Kind::Restore(_)
         | Kind::Resubscribe(..)
@@ -161,15 +162,22 @@ fn entry(case: &Case) -> Entry {
     }
 }
 
+impl Session {
+    /// The transaction the client is sending will not be executed.
+    pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
+        intake.hopeless = true;
+        let mut state = self.state.borrow_mut();
+        match &*self.route.borrow() {
+            Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
+            Route::None | Route::Connecting => state.transaction = None,
+        }
+    }
+}
+
 impl Intake {
     /// The rest of the frame at hand has nowhere to go; its beginning is answered for.
     fn abandon_stream(&mut self) {
         self.streaming = super::intake::Streaming::Nowhere;
-    }
-
-    /// The transaction the client is sending will not be executed.
-    pub(super) fn give_up_transaction(&mut self) {
-        self.hopeless = true;
     }
 }
 

@@ -16,6 +16,8 @@ mod delivery;
 mod ending;
 mod flight;
 mod held;
+mod identity;
+mod ids;
 mod intake;
 mod intercept;
 mod learning;
@@ -39,6 +41,7 @@ mod verdict;
 mod wake;
 
 pub use counters::{Count, Counters};
+pub use ids::Ids;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -88,6 +91,8 @@ pub struct Parts {
     pub view: View,
     /// Its counters.
     pub counters: Arc<Counters>,
+    /// The ids of all clients of the process.
+    pub ids: Arc<Ids>,
     /// Where it tells discovery what it saw.
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
@@ -114,6 +119,7 @@ async fn run(parts: Parts) {
         config,
         view,
         counters,
+        ids,
         reports,
         clients,
         stop,
@@ -121,6 +127,7 @@ async fn run(parts: Parts) {
     let worker = Rc::new(Worker {
         config,
         counters,
+        ids,
         topology: RefCell::new(view.load()),
         lease: view.lease_check(),
         reports,
@@ -151,6 +158,7 @@ async fn run(parts: Parts) {
 pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) ids: Arc<Ids>,
     topology: RefCell<Arc<Topology>>,
     lease: LeaseCheck,
     reports: mpsc::Sender<Report>,

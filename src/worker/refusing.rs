@@ -64,6 +64,8 @@ impl Router {
         if self.refused.is_none() {
             link.report(Sign::Rejected);
         }
+        let head = self.head();
+        let renumbered = head.and_then(|head| head.owner.renumbered(&head.kind, frame, link));
         let Some(remains) = self.front_remains() else {
             return Ok(false);
         };
@@ -77,7 +79,7 @@ impl Router {
                 true => Progress::Refused,
                 false => Progress::Answered,
             },
-            reply: Some(frame.into()),
+            reply: Some(renumbered.map_or_else(|| frame.into(), Vec::into_boxed_slice)),
             ..Case::unanswered(remains)
         });
         Ok(true)

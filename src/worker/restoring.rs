@@ -11,6 +11,9 @@ use super::link::Link;
 use super::session::{Route, Session};
 use super::slot::Kind;
 
+/// The channel on which clients without push frames are told of changes.
+const INVALIDATIONS: &[u8] = b"__redis__:invalidate";
+
 impl Session {
     /// The pool found a link. `verified`: its node is known to be a primary.
     pub(crate) fn attach(self: &Rc<Self>, link: Rc<Link>, verified: bool, knows_capa: bool) {
@@ -18,15 +21,19 @@ impl Session {
             return link.end();
         }
         self.was_attached.set(true);
-        self.role_pending.set(!verified);
-        if self.intake.borrow().hopeless {
-            self.state.borrow_mut().transaction = None;
+        if self.has_broken_redirection() {
+            link.end();
+            return self.close_after_flush();
         }
+        self.role_pending.set(!verified);
         if knows_capa {
             link.ask(self, Kind::Restore(false), CAPA_REDIRECT);
         }
         let logged_in = self.worker.config.login.is_some();
         let was_set = self.restore_settings(&link);
+        if self.told_id.get() {
+            link.ask_id(self);
+        }
         if !verified && (logged_in || was_set) {
             self.intake.borrow_mut().blocked = true;
             link.ask(self, Kind::RoleCheck(true), ROLE);
@@ -40,8 +47,21 @@ impl Session {
         self.task.wake();
     }
 
-    fn restore_settings(self: &Rc<Self>, link: &Link) -> bool {
+    /// Whether the link that was lost had a part in telling another client of changes, and nothing
+    /// but the end of the connection tells this one that this is over.
+    fn has_broken_redirection(&self) -> bool {
         let state = self.state.borrow();
+        let tells = !state.resp3 && state.redirection().is_some();
+        let names = state.names();
+        tells || names.is_some_and(|names| names.has_channel(INVALIDATIONS))
+    }
+
+    fn restore_settings(self: &Rc<Self>, link: &Link) -> bool {
+        let mut state = self.state.borrow_mut();
+        if let Some(target) = state.break_redirection() {
+            let broken = replies::redirection_broken(target);
+            self.deliver(&broken);
+        }
         for wish in state.wishes() {
             link.ask(self, Kind::Restore(wish.is_vital()), wish.frame());
         }

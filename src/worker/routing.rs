@@ -369,7 +369,12 @@ impl Router {
     /// must not overtake the replies of this run.
     fn answers_itself(&self) -> bool {
         let head = self.head();
-        head.is_some_and(|head| matches!(head.kind, Kind::Refusal(_) | Kind::LostWatch))
+        head.is_some_and(|head| match head.kind {
+            Kind::Refusal(_) | Kind::LostWatch => true,
+            Kind::ClientId | Kind::RedirectTarget | Kind::Hello(_) => true,
+            Kind::Exec => head.owner.state.borrow().queues_settings(),
+            _ => false,
+        })
     }
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {

@@ -52,6 +52,10 @@ pub(crate) enum Route {
 pub(crate) struct Session {
     pub(crate) worker: Rc<Worker>,
     key: usize,
+    /// What its client is called; never what a server calls one of its links.
+    pub(super) id: u64,
+    /// Somebody may know that id.
+    pub(super) told_id: Cell<bool>,
     pub(super) transport: RefCell<Transport>,
     pub(super) task: WakeSlot,
     pub(super) phase: Cell<Phase>,
@@ -85,6 +89,8 @@ impl Session {
         let session = Rc::new(Self {
             worker: worker.clone(),
             key: entry.key(),
+            id: worker.ids.next(),
+            told_id: Cell::new(false),
             transport: RefCell::new(transport),
             task: WakeSlot::default(),
             phase: Cell::new(Phase::Open),

@@ -6,6 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::resp::Args;
 
+use super::identity::redirection;
+
 /// What a command sets; a later one of the same kind takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Setting {
@@ -132,6 +134,16 @@ impl Settings {
     /// Whether the client keeps a cache that the server tells of changes.
     pub(super) fn has_tracking(&self) -> bool {
         self.find(Setting::Tracking).is_some()
+    }
+
+    /// The client that is told of changes in this one's stead.
+    pub(super) fn redirection(&self) -> Option<u64> {
+        redirection(self.find(Setting::Tracking)?)
+    }
+
+    /// Tracking has ended.
+    pub(super) fn stop_tracking(&mut self) {
+        self.unset(Setting::Tracking);
     }
 
     /// RESET was answered: the library's name and version survive it (`resetCommand` in the

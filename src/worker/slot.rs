@@ -48,6 +48,12 @@ pub(crate) enum Kind {
     Unwatch,
     /// Success sets something on the connection.
     Setting,
+    /// CLIENT ID: the client gets an id of ours.
+    ClientId,
+    /// CLIENT GETREDIR: likewise.
+    RedirectTarget,
+    /// Success sets up tracking on behalf of another client; the command as the client wrote it.
+    Redirect(Box<[u8]>),
     /// Success means another identity, whose view of the node's role may have to be checked.
     Auth,
     /// Its shape tells the RESP version in use; `true` when it carried credentials.
@@ -70,6 +76,8 @@ pub(crate) enum Kind {
     Close,
     /// Our own ROLE (`true`) or bare HELLO (`false`), asked after a client's login.
     RoleCheck(bool),
+    /// Our own CLIENT ID.
+    OwnId,
     /// Our own login, renewed after a client's RESET.
     Login,
     /// Ours: a new link is told what the client had set. `true`: it cannot go on without.

@@ -51,6 +51,18 @@ impl ClientState {
         settings.is_some_and(|settings| settings.has_tracking())
     }
 
+    /// The client that is told of changes in this one's stead.
+    pub(super) fn redirection(&self) -> Option<u64> {
+        self.settings.as_ref()?.redirection()
+    }
+
+    /// Forgets of tracking on behalf of another client, which ended with a link; says who that was.
+    pub(super) fn break_redirection(&mut self) -> Option<u64> {
+        let target = self.redirection()?;
+        self.settings.as_mut()?.stop_tracking();
+        Some(target)
+    }
+
     /// The server said yes to `frame`, which may set something.
     pub(super) fn learn(&mut self, frame: &[u8]) {
         let settings = self.settings.get_or_insert_default();
@@ -151,6 +163,12 @@ impl ClientState {
             ..Self::default()
         };
         frame.into_iter().for_each(|frame| self.learn(frame));
+    }
+
+    /// Whether the transaction that is open may change the connection's state, or ask for it.
+    pub(super) fn queues_settings(&self) -> bool {
+        let transaction = self.transaction.as_ref();
+        transaction.is_some_and(|transaction| transaction.sets_state())
     }
 
     /// What a transaction did to the connection, told by the elements of EXEC's reply.

@@ -37,6 +37,11 @@ impl Subscriptions {
         }
     }
 
+    /// Whether this channel is one of them.
+    pub(super) fn has_channel(&self, name: &[u8]) -> bool {
+        self.0[Channels::Channel as usize].contains(name)
+    }
+
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(HashSet::is_empty)

@@ -53,6 +53,7 @@ impl Rig {
         let (publisher, views) = Publisher::new(WORKERS, PATIENCE);
         let mut threads = Vec::new();
         let mut doors = Vec::new();
+        let ids = Arc::new(worker::Ids::default());
         for (index, view) in views.into_iter().enumerate() {
             let counters = Arc::new(worker::Counters::default());
             let (clients, incoming) = mpsc::channel(listener::HAND_OVER_MAX);
@@ -60,6 +61,7 @@ impl Rig {
                 config: config.clone(),
                 view,
                 counters: counters.clone(),
+                ids: ids.clone(),
                 reports: mpsc::channel(1).0,
                 clients: incoming,
                 stop: stop.clone(),

@@ -25,6 +25,7 @@ mod discovery;
 mod endings;
 mod failover;
 mod hold;
+mod identity;
 mod lifecycle;
 mod limits;
 mod names;

@@ -11,7 +11,9 @@ const SUMMED: [&str; 3] = ["pause_ms", "first_ack_ms", "uncertain"];
 
 /// Runs `round` once, or twenty times when a soak is asked for; rounds on file are not run again.
 pub(super) fn rounds(kind: &str, round: impl Fn(usize) -> Json) {
-    let label = format!("{kind} on {}", server_name());
+    let server = server_name();
+    let server = server.rsplit('/').next().unwrap_or(&server);
+    let label = format!("{kind} on {server}");
     let mut figures = if is_long() {
         recorded(FILE, &label)
     } else {

@@ -9,7 +9,7 @@ use super::load::{Load, Size};
 use super::outcome::Outcome;
 use super::report::rounds;
 use super::scenario::Fault;
-use super::verdict::{PLANNED_PAUSE, PROMOTED_PAUSE, always, paused, planned, unplanned};
+use super::verdict::{PLANNED_PAUSE, PROMOTED_PAUSE, always, in_time, paused, planned, unplanned};
 use crate::bed::{Bed, Builder, valkey_9};
 use crate::proxy::Proxy;
 use crate::rng::Rng;
@@ -87,6 +87,11 @@ impl Kind {
             Fault::Crash | Fault::Freeze => faults.extend(unplanned(&outcome)),
             Fault::Paused => faults.extend(paused(&outcome)),
         }
+        let excuse = match self.fault {
+            Fault::Freeze => outcome.longest_pause(),
+            _ => Duration::ZERO,
+        };
+        faults.extend(in_time(&outcome, excuse));
         assert!(faults.is_empty(), "{}: {faults:#?}", self.name);
         figures
     }

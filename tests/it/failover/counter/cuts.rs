@@ -44,7 +44,8 @@ impl Route {
     fn cut(&self, client: &mut Client, args: &[&str], cut: Cut) -> Value {
         let before = self.cutter.cuts();
         self.cutter.arm(args[0], cut);
-        let reply = client.call(args);
+        let reply = client.try_call(args);
+        let reply = reply.unwrap_or_else(|error| panic!("{cut:?}: {error}"));
         wait_until(SOON, "the link was cut", || self.cutter.cuts() > before);
         reply
     }

@@ -2,7 +2,7 @@
 //! means nobody.
 
 use super::stage::{Check, Row, SOON, Stage, after, is, refused};
-use crate::bed::wait_until;
+use crate::bed::{eventually, wait_until};
 use crate::client::Client;
 use crate::value::Value;
 
@@ -55,15 +55,18 @@ fn kill_real(stage: &Stage) -> Check {
     let mut client = stage.client();
     id(&mut client);
     after(move |stage| {
-        let line = || stage.primary().command(&["CLIENT", "LIST"]).text();
+        let list = || stage.primary().command(&["CLIENT", "LIST"]).text();
         let id = |line: &str| Some(line.strip_prefix("id=")?.split(' ').next()?.to_owned());
-        let list = line();
-        // A Sentinel's connection.
-        let victim = list.lines().find(|line| line.contains("name=sentinel-"));
-        let victim = victim.and_then(id).unwrap();
+        // A Sentinel's connection; they come back when they were killed as well.
+        let victim = eventually(SOON, "a Sentinel is connected", || {
+            list()
+                .lines()
+                .find(|line| line.contains("name=sentinel-"))
+                .and_then(id)
+        });
         is(&client.call(&["CLIENT", "KILL", "ID", &victim]), "0");
         assert!(
-            line().contains(&format!("id={victim} ")),
+            list().contains(&format!("id={victim} ")),
             "a stranger was killed"
         );
     })
