@@ -45,10 +45,9 @@ def send():
     pending.put(None)
 
 
-def patience():
-    """How long to wait for the next result: once the load has ended, no longer than that takes."""
-    left = stage.stop_at + RESULT_LIMIT - time.time()
-    return max(PACE, min(RESULT_LIMIT, left))
+def patience(sent):
+    """How long to wait for a result: each task has the same time from when it was sent."""
+    return max(PACE, sent + RESULT_LIMIT - time.time())
 
 
 def collect():
@@ -56,7 +55,7 @@ def collect():
     while task := pending.get():
         value, sent, outcome = task
         try:
-            assert outcome.get(timeout=patience()) == value
+            assert outcome.get(timeout=patience(sent)) == value
             results.ok(value)
         except celery.exceptions.TimeoutError:
             without_result.append([value, sent])
