@@ -138,9 +138,10 @@ fn demo(stay: bool) -> Result<(), Failure> {
     }
     outcome?;
     println!(
-        "Steadfast followed both times. In this version it closes the clients of a lost primary, and\n\
-         they reconnect. Missing are writes the old primary acknowledged and never replicated: in a\n\
-         crash its last moments, in a planned failover the second before a Sentinel named the new one."
+        "The same connections served before and after. UNCERTAIN is what a client is told of a command\n\
+         that was on its way when the primary died: it may or may not have been executed, and is never\n\
+         sent twice. A planned failover has none, because writes wait until the new primary is named.\n\
+         Missing after a crash can only be what the old primary acknowledged and never replicated."
     );
     if stay {
         stay_up(&bed)?;

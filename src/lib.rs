@@ -31,6 +31,10 @@
 //!   the older generation; nothing is opened before all have.
 //! - A worker sends and delivers nothing unless its gate is open and the lease valid at that moment;
 //!   after a pause of its thread only a lease renewed since counts.
+//! - A command that may have been executed is never sent again; a session outlives its links, and
+//!   what becomes of the commands in flight is decided by `worker::recovery` alone (pure).
+//! - While a planned failover is under way the gate is quiescing: nothing but what is in flight is
+//!   finished. Once another node says that it is a primary, the old one's replies count no more.
 //! - The data path takes no lock and waits for no Sentinel. Every buffer, queue and wait has a named
 //!   limit.
 //! - Passwords live in [`config::Secret`], which prints nothing.
@@ -42,7 +46,8 @@
 //!   scan of ours; second oracle in the framing tests.
 //! - `clap`: flags and `--help`. `serde`, `serde_json`: `/status`. `hyper`, `hyper-util`,
 //!   `http-body-util`: the admin port.
-//! - `arc-swap`: the topology snapshot. `socket2`: socket options. `rustix`: descriptor limits.
+//! - `sha1_smol`: what a server calls a script. `arc-swap`: the topology snapshot. `socket2`: socket
+//!   options. `rustix`: descriptor limits.
 //! - `tracing`, `tracing-subscriber`: logs. `zeroize`: wipes passwords.
 #![warn(missing_docs)]
 
@@ -163,6 +168,7 @@ fn start_workers(
     stop: &CancellationToken,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
     let ids = Arc::new(worker::Ids::default());
+    let scripts = Arc::new(worker::Scripts::default());
     let mut workers = Vec::new();
     let mut doors = Vec::new();
     for (index, view) in views.into_iter().enumerate() {
@@ -173,6 +179,7 @@ fn start_workers(
             view,
             counters: counters.clone(),
             ids: ids.clone(),
+            scripts: scripts.clone(),
             reports: reports.clone(),
             clients: receiver,
             stop: stop.clone(),

@@ -18,11 +18,13 @@
 
 mod lease;
 mod publisher;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use publisher::Publisher;
+pub use tally::Tally;
 pub use view::{LeaseCheck, View};
 
 use std::sync::Arc;

@@ -42,6 +42,9 @@ struct Totals {
     commands: u64,
     held: u64,
     refused: u64,
+    resent: u64,
+    uncertain: u64,
+    restored: u64,
     links_closed_by_switch: u64,
 }
 
@@ -84,6 +87,9 @@ impl Totals {
             commands: counters.commands.load(),
             held: counters.held.load(),
             refused: counters.refused.load(),
+            resent: counters.resent.load(),
+            uncertain: counters.uncertain.load(),
+            restored: counters.restored.load(),
             links_closed_by_switch: counters.links_closed_by_switch.load(),
         }
     }
@@ -99,6 +105,9 @@ impl Totals {
             commands: self.commands.wrapping_add(other.commands),
             held: self.held.wrapping_add(other.held),
             refused: self.refused.wrapping_add(other.refused),
+            resent: self.resent.wrapping_add(other.resent),
+            uncertain: self.uncertain.wrapping_add(other.uncertain),
+            restored: self.restored.wrapping_add(other.restored),
             links_closed_by_switch: self
                 .links_closed_by_switch
                 .wrapping_add(other.links_closed_by_switch),

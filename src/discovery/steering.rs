@@ -129,6 +129,7 @@ impl Discovery {
         };
         let lease_until = sent.unwrap_or_else(Instant::now) + LEASE;
         let confirmed = self.publisher.switch(primary, lease_until).await;
+        let done = self.publisher.tally().since(self.tally);
         let former = old.map(|old| old.address);
         let departure = former.as_ref().map(|old| self.account(old, &claim.address));
         let source = match basis {
@@ -143,6 +144,10 @@ impl Discovery {
             epoch = claim.epoch,
             source,
             role_verified,
+            links_closed = done.links_closed,
+            held = done.held,
+            resent = done.resent,
+            uncertain = done.uncertain,
             departure = departure.map(tracing::field::debug),
             not_open_ms = not_open_ms.saturating_add(confirmed_ms),
             confirmed_ms,
@@ -214,6 +219,7 @@ impl Discovery {
         let Some(inquiry) = &mut self.inquiry else {
             if open {
                 self.publisher.renew(reading.sent + LEASE);
+                self.tally = self.publisher.tally();
             } else {
                 // It is back. Before it is believed, the Sentinels are asked.
                 self.inquire(now, false);

@@ -24,7 +24,7 @@ use super::watches::Watches;
 use super::{Failovers, StatusHandle, probe, seeds, sentinel};
 use crate::config::Config;
 use crate::net::HostPort;
-use crate::topology::{Gate, Publisher, Report, Sign};
+use crate::topology::{Gate, Publisher, Report, Sign, Tally};
 
 /// How often it looks around without any news.
 const TICK: Duration = Duration::from_millis(100);
@@ -67,6 +67,8 @@ pub(super) struct Discovery {
     pub(super) told_waiting: Option<Instant>,
     pub(super) degraded: bool,
     pub(super) switches: u64,
+    /// What the workers had done when the primary last proved itself.
+    pub(super) tally: Tally,
 }
 
 /// What the watch of the current primary has shown.
@@ -124,6 +126,7 @@ impl Discovery {
             told_waiting: None,
             degraded: false,
             switches: 0,
+            tally: Tally::default(),
         }
     }
 

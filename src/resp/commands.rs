@@ -49,6 +49,8 @@ pub enum Special {
     Unwatch,
     /// May wait at the server before it answers.
     Blocking,
+    /// Uses a script, or changes which ones the server has.
+    Script,
     /// Begins a transaction.
     Multi,
     /// Ends a transaction, whatever the reply.
@@ -92,6 +94,10 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("CLIENT", Client),
         ("DEBUG", Unheld),
         ("DISCARD", Discard),
+        ("EVAL", Script),
+        ("EVALSHA", Script),
+        ("EVALSHA_RO", Script),
+        ("EVAL_RO", Script),
         ("EXEC", Exec),
         ("FAILOVER", Unheld),
         ("HELLO", Hello),
@@ -106,6 +112,7 @@ pub(super) static TABLE: &[(&str, Special)] = {
         ("REPLCONF", Refused),
         ("REPLICAOF", Unheld),
         ("RESET", Reset),
+        ("SCRIPT", Script),
         ("SELECT", Setting),
         ("SHUTDOWN", Unheld),
         ("SLAVEOF", Unheld),

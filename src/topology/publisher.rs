@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
+use super::tally::{Tally, Told};
 use super::{Gate, Handle, Primary, Topology, View};
 
 /// What one worker tells the publisher.
@@ -19,6 +20,7 @@ pub(super) struct Confirmation {
     pub(super) version: AtomicU64,
     /// The worker found its lease run out and waits to be told of a renewal.
     pub(super) lapsed: AtomicBool,
+    pub(super) told: Told,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,12 @@ impl Publisher {
     /// A read handle.
     pub fn handle(&self) -> Handle {
         Handle(self.shared.clone())
+    }
+
+    /// What all workers did so far, by what each told last.
+    pub fn tally(&self) -> Tally {
+        let workers = self.shared.workers.iter();
+        workers.map(|worker| worker.told.load()).sum()
     }
 
     /// The snapshot of this moment.

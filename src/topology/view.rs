@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::publisher::Shared;
-use super::{LEASE, PAUSE_MAX, Topology};
+use super::{LEASE, PAUSE_MAX, Tally, Topology};
 
 /// One worker's side of the hand-shake.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl View {
         if self.wake.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Tells what this worker did so far.
+    pub fn tell(&self, tally: Tally) {
+        self.shared.workers[self.worker].told.store(tally);
     }
 
     /// Says that this worker acts by `topology` now and uses nothing older.

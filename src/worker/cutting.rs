@@ -195,10 +195,18 @@ impl Session {
         if let Permit::Send(link) = &permit
             && let Some(kind) = intake.ordinary()
         {
-            if matches!(kind, Kind::Blocking(_)) {
-                self.flush(buffer, at, &permit);
-                link.ask_id(self);
-            }
+            let kind = match kind {
+                Kind::Plain | Kind::Queued => kind,
+                _ => {
+                    let frame = &buffer[at.frame..at.scan];
+                    let (kind, prelude) = self.prelude(link, kind, frame);
+                    if !prelude.is_empty() {
+                        self.flush(buffer, at, &permit);
+                    }
+                    prelude.into_iter().for_each(|own| own.ask(link, self));
+                    kind
+                }
+            };
             link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
             return permit;

@@ -12,6 +12,7 @@ use super::intake::Intake;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
+use super::scripts::Mark;
 use super::session::Session;
 use super::settings::is_setting;
 use super::slot::{Kind, ReplyMode};
@@ -28,9 +29,12 @@ impl Intake {
     pub(super) fn ordinary(&self) -> Option<Kind> {
         match special(self.scanner.name()) {
             _ if self.hopeless => None,
-            Special::Plain | Special::Blocking if self.in_multi => Some(Kind::Queued),
+            Special::Plain | Special::Blocking | Special::Script if self.in_multi => {
+                Some(Kind::Queued)
+            }
             Special::Plain => Some(Kind::Plain),
             Special::Blocking => Some(Kind::Blocking(Instant::now())),
+            Special::Script => Some(Kind::Script(Mark::default())),
             _ => None,
         }
     }
@@ -226,6 +230,7 @@ impl Session {
             }
             Special::Monitor if argc == 1 => Kind::Monitor,
             Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Script => Kind::Script(Mark::default()),
             Special::Multi => Kind::Multi,
             Special::Exec => Kind::Exec,
             Special::Discard => Kind::Discard,

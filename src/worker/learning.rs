@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::resp::questions::{BARE_HELLO, ROLE};
-use crate::resp::{Class, Peek, Rejection, first_word, integer, rejection, replies};
+use crate::resp::{Class, Peek, Rejection, class, first_word, integer, rejection, replies};
 use crate::topology::Sign;
 
 use super::link::Link;
@@ -39,9 +39,15 @@ impl Router {
             self.own_answer(frame, link)?;
             return Ok(Some(SWALLOWED));
         }
+        if self.repairs(frame, link) {
+            return Ok(Some(SWALLOWED));
+        }
         if self.holds_back(frame, link)? {
             return Ok(Some(SWALLOWED));
         }
+        // The failover for which calls were called back came to nothing.
+        link.unblocked
+            .set(link.is_unblocked_by_us() && !link.is_open());
         let deliver = self.learn(frame, link);
         self.after_login(succeeded(frame), link);
         Ok(Some(Verdict {
@@ -50,12 +56,40 @@ impl Router {
         }))
     }
 
+    /// Loads a script the server does not have and asks again for it, once, where nothing was sent
+    /// after the command.
+    fn repairs(&mut self, frame: &[u8], link: &Link) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        if frame.first() != Some(&b'-') || head.kind != Kind::Plain || self.is_refused() {
+            return false;
+        }
+        let (owner, alone) = (head.owner.clone(), head.count == 1 && self.slots() == 1);
+        let Some(command) = self.front_frame() else {
+            return false;
+        };
+        if rejection(frame, class(command)) != Rejection::NoScript {
+            return false;
+        }
+        let load = owner.script_to_repair(link, command).filter(|_| alone);
+        let (Some(load), command) = (load, command.to_vec()) else {
+            return false;
+        };
+        self.ask(&owner, load.kind, &load.frame, link);
+        self.expect(&owner, Kind::Repeated, command.len());
+        self.keep(&command);
+        link.write(&command);
+        true
+    }
+
     fn is_own_answer(&self) -> bool {
         let own = |kind: &Kind| {
             matches!(
                 kind,
                 Kind::RoleCheck(_)
                     | Kind::OwnId
+                    | Kind::ScriptLoad(_)
                     | Kind::Login
                     | Kind::Restore(_)
                     | Kind::Resubscribe(..)
@@ -73,7 +107,7 @@ impl Router {
             return true;
         }
         match head.kind {
-            Kind::Plain | Kind::Blocking(_) => false,
+            Kind::Plain | Kind::Blocking(_) | Kind::Script(_) | Kind::Repeated => false,
             Kind::Queued => frame.first() == Some(&b'+'),
             Kind::Exec => head.owner.state.borrow().queues_settings(),
             _ => true,
@@ -85,8 +119,15 @@ impl Router {
         let Some(head) = self.head() else {
             return Ok(());
         };
-        match head.kind {
-            Kind::RoleCheck(by_role) => self.check_role(frame, by_role, link),
+        match &head.kind {
+            Kind::RoleCheck(by_role) => self.check_role(frame, *by_role, link),
+            Kind::ScriptLoad(script) => {
+                match succeeded(frame) {
+                    true => head.owner.worker.scripts.loaded(&script.0, script.1),
+                    false => link.scripts_refused.set(true),
+                }
+                Ok(())
+            }
             Kind::OwnId => {
                 integer(frame)
                     .iter()
@@ -170,7 +211,9 @@ impl Router {
         let Some(transaction) = &mut state.transaction else {
             return false;
         };
-        transaction.queued(self.front_frame());
+        let frame = self.front_frame();
+        frame.iter().for_each(|frame| owner.note_script(frame));
+        transaction.queued(frame);
         true
     }
 
@@ -200,6 +243,11 @@ impl Router {
                 self.front_frame()
                     .iter()
                     .for_each(|frame| state.learn(frame));
+            }
+            Kind::Script(mark) if succeeded => {
+                self.front_frame()
+                    .iter()
+                    .for_each(|frame| owner.learn_script(frame, *mark));
             }
             Kind::Redirect(frame) if succeeded => state.learn(frame),
             Kind::Auth | Kind::Hello(_) if succeeded => {

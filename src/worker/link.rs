@@ -46,6 +46,8 @@ pub(crate) struct Link {
     pub(super) upstream_id: Cell<Option<NonZeroU64>>,
     /// It was asked.
     pub(super) id_asked: Cell<bool>,
+    /// The server does not let this client load scripts.
+    pub(super) scripts_refused: Cell<bool>,
     /// The owner can be found by its id.
     pub(super) registration: RefCell<Option<Registration>>,
     ended: Cell<bool>,
@@ -70,6 +72,7 @@ impl Link {
             early: RefCell::default(),
             upstream_id: Cell::new(None),
             id_asked: Cell::new(false),
+            scripts_refused: Cell::new(false),
             registration: RefCell::default(),
             ended: Cell::new(false),
         })
@@ -214,12 +217,10 @@ impl Link {
         self.write(bytes);
     }
 
-    /// Notes one command as in flight, and sends it. Before what may wait, the server is asked what
-    /// it calls this connection: only by that name can the call be ended.
+    /// Notes one command as in flight, and sends it, after what we have to ask before it.
     pub(crate) fn command(&self, owner: &Rc<Session>, kind: Kind, frame: &[u8]) {
-        if matches!(kind, Kind::Blocking(_)) {
-            self.ask_id(owner);
-        }
+        let (kind, prelude) = owner.prelude(self, kind, frame);
+        prelude.into_iter().for_each(|own| own.ask(self, owner));
         self.expect(owner, kind, frame.len());
         self.send(frame);
     }
@@ -313,6 +314,11 @@ impl Link {
     /// Tells discovery of a sign this link has seen.
     pub(crate) fn report(&self, sign: Sign) {
         self.worker.report(self.generation, sign);
+    }
+
+    /// Whether new commands may be sent to this link's node, as far as the gate says.
+    pub(super) fn is_open(&self) -> bool {
+        self.worker.gate_is_open()
     }
 
     /// Whether CLIENT UNBLOCK was sent for this link on our behalf.

@@ -150,6 +150,7 @@ fn entry(case: &Case) -> Entry {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
         | Kind::OwnId
+        | Kind::ScriptLoad(_)
         | Kind::Login
         | Kind::Restore(_)
         | Kind::Resubscribe(..)

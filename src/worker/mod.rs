@@ -8,6 +8,13 @@
 //! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a
 //! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
 //! client. `ending` is how sessions end.
+//!
+//! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
+//! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
+//! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
+//! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
+//! while there is no primary; `unblocking` calls waiting pops back before a planned failover.
+//! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
 mod counters;
@@ -27,21 +34,25 @@ mod loss;
 mod outbox;
 mod permit;
 mod pool;
+mod prelude;
 mod recovery;
 mod refusing;
 mod restoring;
 mod routing;
+mod scripts;
 mod session;
 mod settings;
 mod slot;
 mod state;
 mod subscriptions;
 mod transaction;
+mod unblocking;
 mod verdict;
 mod wake;
 
 pub use counters::{Count, Counters};
 pub use ids::Ids;
+pub use scripts::Scripts;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -61,7 +72,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::{Transport, set_options};
-use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
+use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Tally, Topology, View};
 
 use loss::Loss;
 use session::{Route, Session};
@@ -93,6 +104,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     /// The ids of all clients of the process.
     pub ids: Arc<Ids>,
+    /// The scripts of all clients of the process.
+    pub scripts: Arc<Scripts>,
     /// Where it tells discovery what it saw.
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
@@ -120,6 +133,7 @@ async fn run(parts: Parts) {
         view,
         counters,
         ids,
+        scripts,
         reports,
         clients,
         stop,
@@ -128,6 +142,8 @@ async fn run(parts: Parts) {
         config,
         counters,
         ids,
+        scripts,
+        known_scripts: scripts::Known::default(),
         topology: RefCell::new(view.load()),
         lease: view.lease_check(),
         reports,
@@ -159,6 +175,8 @@ pub(crate) struct Worker {
     pub(crate) config: Arc<Config>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) scripts: Arc<Scripts>,
+    known_scripts: scripts::Known,
     topology: RefCell<Arc<Topology>>,
     lease: LeaseCheck,
     reports: mpsc::Sender<Report>,
@@ -195,6 +213,7 @@ impl Worker {
             tokio::select! {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
+                    view.tell(self.tally());
                     continue;
                 }
                 () = view.changed() => self.adopt(&view),
@@ -205,11 +224,15 @@ impl Worker {
     }
 
     /// Takes over the newest topology: cuts what belongs to an older generation, then confirms.
-    fn adopt(&self, view: &View) {
+    fn adopt(self: &Rc<Self>, view: &View) {
         let new = view.load();
         let old = self.topology.replace(new.clone());
         if old.generation != new.generation && old.generation > 0 {
             self.switched_at.set(Some(Instant::now()));
+        }
+        if old.gate == Gate::Shut && new.gate == Gate::Open {
+            // The node may have been started anew.
+            self.scripts.doubt();
         }
         for session in self.all() {
             let outdated = match &*session.route.borrow() {
@@ -225,7 +248,20 @@ impl Worker {
                 self.counters.links_closed_by_switch.add(1);
             }
         }
+        view.tell(self.tally());
         view.confirm(&new);
+        if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
+            tokio::task::spawn_local(self.clone().call_back());
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        Tally {
+            links_closed: self.counters.links_closed_by_switch.load(),
+            held: self.counters.held.load(),
+            resent: self.counters.resent.load(),
+            uncertain: self.counters.uncertain.load(),
+        }
     }
 
     fn all(&self) -> Vec<Rc<Session>> {

@@ -61,7 +61,7 @@ impl Router {
         if !proof && self.refused.is_none() {
             return Ok(false);
         }
-        if self.refused.is_none() {
+        if self.refused.is_none() && !link.is_unblocked_by_us() {
             link.report(Sign::Rejected);
         }
         let head = self.head();

@@ -76,6 +76,12 @@ impl Session {
             link.ask(self, Kind::Restore(false), MONITOR);
         }
         if let Some(transaction) = &state.transaction {
+            // Queued, they can be loaded no more.
+            for frame in transaction.frames() {
+                if let Some(load) = self.script_lacking(link, frame) {
+                    load.ask(link, self);
+                }
+            }
             for frame in transaction.frames() {
                 any = true;
                 link.ask(self, Kind::Restore(false), frame);

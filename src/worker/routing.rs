@@ -256,7 +256,7 @@ impl Router {
         let mut at = 0;
         while at < chunk.len() {
             if self.mode == Mode::Start {
-                self.mode = self.begin(chunk[at]);
+                self.mode = self.begin(chunk[at], link);
             }
             let rest = &chunk[at..];
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
@@ -279,7 +279,7 @@ impl Router {
     }
 
     /// The common case is told by one byte: an ordinary reply to an ordinary command.
-    fn begin(&mut self, first: u8) -> Mode {
+    fn begin(&mut self, first: u8, link: &Link) -> Mode {
         match self.head() {
             Some(Slot {
                 owner,
@@ -287,6 +287,7 @@ impl Router {
                 ..
             }) if !matches!(first, b'>' | b'-')
                 && self.refused.is_none()
+                && !link.is_unblocked_by_us()
                 && owner.state.borrow().is_plain() =>
             {
                 Mode::Passing(Verdict {

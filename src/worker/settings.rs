@@ -131,6 +131,14 @@ impl Settings {
         &self.0
     }
 
+    /// The command the client logged in with.
+    pub(super) fn login(&self) -> Option<&[u8]> {
+        let hello = self
+            .find(Setting::Version)
+            .filter(|frame| Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH")));
+        hello.or_else(|| self.find(Setting::Login))
+    }
+
     /// Whether the client keeps a cache that the server tells of changes.
     pub(super) fn has_tracking(&self) -> bool {
         self.find(Setting::Tracking).is_some()

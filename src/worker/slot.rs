@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::resp::Channels;
 
+use super::scripts::{Digest, Mark};
 use super::session::Session;
 
 /// One or more commands in flight.
@@ -32,6 +33,10 @@ pub(crate) enum Kind {
     Plain,
     /// Nothing, but it may be a long time coming; asked at this time.
     Blocking(Instant),
+    /// Success changes which scripts the server has; sent at this mark.
+    Script(Mark),
+    /// Sent a second time, after its script was loaded.
+    Repeated,
     /// The server queues it for a transaction.
     Queued,
     /// Success begins a transaction.
@@ -76,6 +81,8 @@ pub(crate) enum Kind {
     Close,
     /// Our own ROLE (`true`) or bare HELLO (`false`), asked after a client's login.
     RoleCheck(bool),
+    /// Our own SCRIPT LOAD, of this script, sent at this mark.
+    ScriptLoad(Box<(Digest, Mark)>),
     /// Our own CLIENT ID.
     OwnId,
     /// Our own login, renewed after a client's RESET.

@@ -72,6 +72,11 @@ impl ClientState {
         }
     }
 
+    /// The command the client logged in with.
+    pub(super) fn login(&self) -> Option<&[u8]> {
+        self.settings.as_ref()?.login()
+    }
+
     /// What a new link is to be told, in order.
     pub(super) fn wishes(&self) -> &[Wish] {
         self.settings

@@ -58,6 +58,7 @@ impl Rig {
             let counters = Arc::new(worker::Counters::default());
             let (clients, incoming) = mpsc::channel(listener::HAND_OVER_MAX);
             let parts = worker::Parts {
+                scripts: Arc::default(),
                 config: config.clone(),
                 view,
                 counters: counters.clone(),
