@@ -121,6 +121,7 @@ class Others(unittest.TestCase):
             "worker_ends": 0,
             "children_replaced": 0,
             "executed": ["a"],
+            "queued": [],
             "without_result": [],
             "worker_log": [],
         }
@@ -135,7 +136,11 @@ class Others(unittest.TestCase):
             self.assertTrue(complaints("planned", sent, **well | fault), fault)
         ended = well | {"worker_ends": 1}
         self.assertTrue(complaints("crash", sent, **ended))
-        self.assertEqual(complaints("crash", sent, **ended | {"worker_log": ["UNCERTAIN"]}), [])
+        gave_up = ended | {"worker_log": ["Unrecoverable error"]}
+        self.assertEqual(complaints("crash", sent, **gave_up), [])
+        late = {"send": activity([("a", BEFORE), ("b", AFTER)])}
+        self.assertTrue(complaints("crash", late, **gave_up))
+        self.assertEqual(complaints("crash", late, **gave_up | {"queued": ["b"]}), [])
 
     def test_sessions(self):
         forgotten = [[5, 3, AFTER]]

@@ -4,15 +4,19 @@ Whether the worker lives, with the same children, and what it logs at WARNING an
 the result.
 """
 
+import base64
+import json
 import os
 import pathlib
 import queue
 import tempfile
 import time
 
+import redis
+
 import watch_redis_py
 from celery_worker import Worker, wait_until
-from stage import PACE, Stage
+from stage import HOST, PACE, PORT, Stage
 
 RESULT_LIMIT = 10
 folder = pathlib.Path(tempfile.mkdtemp(prefix="steadfast-celery-", dir=os.environ["PROGRAM_FOLDER"]))
@@ -68,15 +72,27 @@ def marks():
     return (folder / "marks").read_text().split()
 
 
+def queued():
+    """Tasks the broker still has: waiting, or taken and not acknowledged, or given back."""
+    broker = redis.Redis(HOST, PORT)
+    messages = broker.lrange("celery", 0, -1)
+    messages += [json.dumps(json.loads(one)[0]) for one in broker.hvals("unacked")]
+    messages += broker.lrange("celery", 0, -1)
+    bodies = [json.loads(base64.b64decode(json.loads(one)["body"])) for one in messages]
+    return [arguments[0] for arguments, *_ in bodies]
+
+
 def conclude():
     """What became of the tasks, once those still queued had the time to be executed."""
     wanted = {value for value, _ in sends.acked}
     wait_until(lambda: wanted <= set(marks()), stage.stop_at + RESULT_LIMIT)
     return {
+        **watch_redis_py.seen(),  # before this function opens a connection of its own
+        # In the order in which a task moves, so that none slips through.
+        "queued": queued(),
         "executed": marks(),
         "without_result": without_result,
         **worker.report(),
-        **watch_redis_py.seen(),
     }
 
 
