@@ -44,13 +44,15 @@ run_check() {
     *.py) timeout "$LIMIT" python "tests/clients/$1" ;;
     *.php) timeout "$LIMIT" php "tests/clients/$1" ;;
     *.cjs) timeout "$LIMIT" node "tests/clients/$1" ;;
+    failover/run.sh) "tests/clients/$1" ;; # bounded by itself
     *.sh) timeout "$LIMIT" bash "tests/clients/$1" ;;
     esac
 }
 
 if [ $# -eq 0 ]; then
     set -- cli.sh redis_py.py php_client.php ioredis.cjs \
-        readme_shell.sh readme_django.py readme_php.sh readme_kubernetes.py
+        readme_shell.sh readme_django.py readme_php.sh readme_kubernetes.py \
+        failover/judge_test.py failover/run.sh
 fi
 passed=0
 failed=0
