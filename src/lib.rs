@@ -35,7 +35,8 @@
 //!   what becomes of the commands in flight is decided by `worker::recovery` alone (pure).
 //! - While a planned failover is under way the gate is quiescing: nothing but what is in flight is
 //!   finished. Once another node says that it is a primary, the old one's replies count no more.
-//! - The data path takes no lock and waits for no Sentinel. Every buffer, queue and wait has a named
+//! - The data path waits for no Sentinel, and takes no lock but for what a process must agree on when
+//!   something new is learned: client ids and scripts. Every buffer, queue and wait has a named
 //!   limit.
 //! - Passwords live in [`config::Secret`], which prints nothing.
 //!

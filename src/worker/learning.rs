@@ -57,33 +57,6 @@ impl Router {
         }))
     }
 
-    /// Loads a script the server does not have and asks again for it, once, where nothing was sent
-    /// after the command.
-    fn repairs(&mut self, frame: &[u8], link: &Link) -> bool {
-        let Some(head) = self.head() else {
-            return false;
-        };
-        if frame.first() != Some(&b'-') || head.kind != Kind::Plain || self.is_refused() {
-            return false;
-        }
-        let (owner, alone) = (head.owner.clone(), head.count == 1 && self.slots() == 1);
-        let Some(command) = self.front_frame() else {
-            return false;
-        };
-        if rejection(frame, class(command)) != Rejection::NoScript {
-            return false;
-        }
-        let load = owner.script_to_repair(link, command).filter(|_| alone);
-        let (Some(load), command) = (load, command.to_vec()) else {
-            return false;
-        };
-        self.ask(&owner, load.kind, &load.frame, link);
-        self.expect(&owner, Kind::Repeated, command.len());
-        self.keep(&command);
-        link.write(&command);
-        true
-    }
-
     fn is_own_answer(&self) -> bool {
         let own = |kind: &Kind| {
             matches!(
@@ -308,7 +281,7 @@ impl Router {
     }
 
     /// Asks the server something for ourselves.
-    fn ask(&mut self, owner: &Rc<Session>, kind: Kind, question: &[u8], link: &Link) {
+    pub(super) fn ask(&mut self, owner: &Rc<Session>, kind: Kind, question: &[u8], link: &Link) {
         self.expect_unkept(owner, kind, question.len());
         link.write(question);
     }

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is shared with other threads but the topology (read), a few counters (written by
 //! this worker alone), the channel new clients come in by, and the one reports go out by. There is
-//! no lock and no cross-thread message on the way of a command.
+//! no cross-thread message on the way of a command, and no lock but a moment's where a client's id or
+//! a script is new to this worker.
 //!
 //! A `session` reads its client into the `intake`; `cutting` makes commands of it, `permit` says
 //! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a

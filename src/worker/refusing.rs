@@ -2,7 +2,8 @@
 //! yet. The client never sees them; the command is sent again once there is a primary.
 //!
 //! Its place in the order must be kept, so from the first such reply on nothing of the link is
-//! delivered: what else is answered is noted, and when all is, the link is given up.
+//! delivered: what else is answered is noted, and when all is, the link is given up. Only a missing
+//! script is made good on the same link.
 
 use crate::resp::{Class, Rejection, class, rejection};
 use crate::topology::Sign;
@@ -83,6 +84,33 @@ impl Router {
             ..Case::unanswered(remains)
         });
         Ok(true)
+    }
+
+    /// Loads a script the server does not have and asks again for it, once, where nothing was sent
+    /// after the command.
+    pub(super) fn repairs(&mut self, frame: &[u8], link: &Link) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        if frame.first() != Some(&b'-') || head.kind != Kind::Plain || self.is_refused() {
+            return false;
+        }
+        let (owner, alone) = (head.owner.clone(), head.count == 1 && self.slots() == 1);
+        let Some(command) = self.front_frame() else {
+            return false;
+        };
+        if rejection(frame, class(command)) != Rejection::NoScript {
+            return false;
+        }
+        let load = owner.script_to_repair(link, command).filter(|_| alone);
+        let (Some(load), command) = (load, command.to_vec()) else {
+            return false;
+        };
+        self.ask(&owner, load.kind, &load.frame, link);
+        self.expect(&owner, Kind::Repeated, command.len());
+        self.keep(&command);
+        link.write(&command);
+        true
     }
 
     /// An answer of our own has its turn among replies that are held back.
