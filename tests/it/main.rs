@@ -31,6 +31,7 @@ mod limits;
 mod names;
 mod partition;
 mod resources;
+mod review;
 mod scripts;
 mod sentinel_trouble;
 mod serving;
