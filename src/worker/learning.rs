@@ -163,6 +163,9 @@ impl Router {
             return true;
         };
         let mut state = owner.state.borrow_mut();
+        if !succeeded(frame) {
+            state.spoil_transaction();
+        }
         match head.kind {
             Kind::ReplyMode(mode) if frame == OK => {
                 state.take_mute();

@@ -167,6 +167,11 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
+        self.drop_transaction();
+    }
+
+    /// What is open on the link, or was to be opened on the next, will not be executed.
+    pub(super) fn drop_transaction(&self) {
         let mut state = self.state.borrow_mut();
         match &*self.route.borrow() {
             Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),

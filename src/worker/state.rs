@@ -193,6 +193,11 @@ impl ClientState {
         }
     }
 
+    /// The server refused something instead of queueing it, and will refuse EXEC for that.
+    pub(super) fn spoil_transaction(&mut self) {
+        self.transaction.iter_mut().for_each(|it| it.spoil());
+    }
+
     /// EXEC was answered: whatever it said, the transaction is over, and so is every watch.
     pub(super) fn end_transaction(&mut self) -> Option<Box<Transaction>> {
         self.watching = false;

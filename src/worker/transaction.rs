@@ -34,14 +34,17 @@ impl Transaction {
             Some(frame) if self.frames.len() + frame.len() <= KEPT_MAX && !self.incomplete => {
                 self.frames.extend_from_slice(frame);
             }
-            _ => {
-                self.incomplete = true;
-                self.frames = Vec::new();
-            }
+            _ => self.spoil(),
         }
     }
 
-    /// Whether all of it is at hand.
+    /// Queued again without what is missing, it would be executed although it must not be.
+    pub(super) fn spoil(&mut self) {
+        self.incomplete = true;
+        self.frames = Vec::new();
+    }
+
+    /// Whether all of it is at hand, and nothing was refused.
     pub(super) fn is_replayable(&self) -> bool {
         !self.incomplete && !self.abandoned
     }
