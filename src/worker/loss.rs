@@ -199,11 +199,11 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
-        self.forget_transaction();
+        self.drop_transaction();
     }
 
-    /// The transaction that is open is not queued on any other link.
-    pub(super) fn forget_transaction(&self) {
+    /// What is open on the link, or was to be opened on the next, will not be executed.
+    pub(super) fn drop_transaction(&self) {
         let mut state = self.state.borrow_mut();
         match &*self.route.borrow() {
             Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
