@@ -59,8 +59,9 @@ impl Discovery {
     }
 
     /// Lets the gate follow the signs of a failover: quiescing with the first, shut with the
-    /// promotion, and with `--switch-on promoted` open at the new primary.
-    pub(super) async fn follow_failover(&mut self, now: Instant) {
+    /// promotion, and with `--switch-on promoted`, where a choice may be made now, open at the new
+    /// primary.
+    pub(super) async fn follow_failover(&mut self, now: Instant, may_choose: bool) {
         let Some(ours) = self.election.current().cloned() else {
             return;
         };
@@ -69,18 +70,34 @@ impl Discovery {
             self.shut(&format!(
                 "a Sentinel to name {promoted}, which was promoted"
             ));
-            if self.config.switch_on == SwitchOn::Promoted && self.underway.is_selected(&promoted) {
+            let chosen = self.underway.is_selected(&promoted, &ours.address, at);
+            if self.config.switch_on == SwitchOn::Promoted && may_choose && chosen {
                 let claim = Claim {
                     address: promoted,
                     epoch: ours.epoch,
                 };
                 self.switch(claim, true, Basis::Promoted).await;
             }
-        } else if self.publisher.load().gate == Gate::Open {
-            let sign = self.underway.begun(&ours.address, at);
-            if let Some((sentinel, cause)) = sign.map(|(from, cause)| (from.clone(), cause)) {
-                self.quiesce(&sentinel, cause, now);
+            return;
+        }
+        let sign = self.underway.begun(&ours.address, at);
+        if let Some((sentinel, cause)) = sign.map(|(from, cause)| (from.clone(), cause)) {
+            self.stop_writes(&ours.address, &sentinel, cause, now);
+        }
+    }
+
+    /// A failover of `ours` has begun: whatever the gate's state, no write may be let through.
+    fn stop_writes(&mut self, ours: &HostPort, sentinel: &HostPort, cause: &str, now: Instant) {
+        let at = self.millis(now);
+        let may_not_ask = self.primary.says == Some(Says::MayNotAsk);
+        match self.publisher.load().gate {
+            Gate::Open => self.quiesce(sentinel, cause, now),
+            // The promotion cannot be seen: what is acknowledged after its order may be lost.
+            Gate::Quiescing if may_not_ask && self.underway.is_ordered(ours, at) => {
+                self.shut("a Sentinel to name the replica that is being promoted");
             }
+            Gate::Quiescing => {}
+            Gate::Shut => self.handover.quiesced(at),
         }
     }
 
@@ -135,7 +152,7 @@ impl Discovery {
         let candidates = self.election.candidates(at);
         candidates.iter().for_each(&mut want);
         if self.hunts(now) {
-            self.underway.selected().for_each(&mut want);
+            self.underway.selected(at).for_each(&mut want);
             self.roster.replicas().into_iter().for_each(&mut want);
         }
         self.watches.retain(&wanted);
