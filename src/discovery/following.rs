@@ -19,6 +19,10 @@ use crate::topology::Gate;
 impl Discovery {
     /// A Sentinel published something about our primary name.
     pub(super) fn heard_event(&mut self, from: &HostPort, event: &Event) {
+        // It may be gone since.
+        if self.roster.get_mut(from).is_none() {
+            return;
+        }
         let channel = event.channel;
         tracing::debug!(event = "sentinel_event", sentinel = %from, channel, "heard");
         let now = Instant::now();
@@ -182,7 +186,7 @@ impl Discovery {
     /// Counts how `old` was left for `new`, and says what that cost.
     pub(super) fn account(&mut self, old: &HostPort, new: &HostPort) -> Departure {
         let handover = std::mem::take(&mut self.handover);
-        let departure = handover.departure();
+        let departure = handover.departure(new);
         if departure == Departure::Crash {
             self.failovers.crash += 1;
             return departure;
@@ -190,7 +194,7 @@ impl Discovery {
         self.failovers.planned += 1;
         if departure != Departure::Quiesced {
             self.failovers.could_not_quiesce += 1;
-            let because = self.why_unprepared(departure);
+            let because = self.why_unprepared(departure, handover.is_quiesced());
             tracing::warn!(
                 event = "could_not_quiesce", %old, %new,
                 "could not quiesce because {because}: writes acknowledged by the old primary after \
@@ -207,12 +211,15 @@ impl Discovery {
         departure
     }
 
-    fn why_unprepared(&self, departure: Departure) -> String {
+    fn why_unprepared(&self, departure: Departure, late: bool) -> String {
         if departure == Departure::Asleep {
             return "this process was paused when it began".to_owned();
         }
         if self.election.is_unnamed() {
             return "no Sentinel ever named it: the one that had it promoted has failed".to_owned();
+        }
+        if late {
+            return "its first sign came when the replica was promoted already".to_owned();
         }
         let (subscribed, known) = (self.subscribed(), self.roster.known(Instant::now()));
         match subscribed < known {
@@ -227,7 +234,14 @@ impl Discovery {
     pub(super) fn failover_over(&mut self, now: Instant) {
         let at = self.millis(now);
         let ours = self.election.current().map(|claim| &claim.address);
-        if ours.is_some_and(|ours| self.underway.is_likely(ours, at)) {
+        if let Some(ours) = ours.filter(|ours| self.underway.is_likely(ours, at)) {
+            let promoted = self.underway.promoted(ours, at);
+            tracing::warn!(
+                event = "failover_given_up",
+                promoted = promoted.map(tracing::field::display),
+                "a failover came to no end within the hold time; should it still do so, writes \
+                 acknowledged from now on may be lost"
+            );
             self.underway.give_up();
         }
         let handover = std::mem::take(&mut self.handover);
