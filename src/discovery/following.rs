@@ -19,6 +19,10 @@ use crate::topology::Gate;
 impl Discovery {
     /// A Sentinel published something about our primary name.
     pub(super) fn heard_event(&mut self, from: &HostPort, event: &Event) {
+        // It may be gone since.
+        if self.roster.get_mut(from).is_none() {
+            return;
+        }
         let channel = event.channel;
         tracing::debug!(event = "sentinel_event", sentinel = %from, channel, "heard");
         let now = Instant::now();
@@ -59,8 +63,9 @@ impl Discovery {
     }
 
     /// Lets the gate follow the signs of a failover: quiescing with the first, shut with the
-    /// promotion, and with `--switch-on promoted` open at the new primary.
-    pub(super) async fn follow_failover(&mut self, now: Instant) {
+    /// promotion, and with `--switch-on promoted`, where a choice may be made now, open at the new
+    /// primary.
+    pub(super) async fn follow_failover(&mut self, now: Instant, may_choose: bool) {
         let Some(ours) = self.election.current().cloned() else {
             return;
         };
@@ -69,18 +74,34 @@ impl Discovery {
             self.shut(&format!(
                 "a Sentinel to name {promoted}, which was promoted"
             ));
-            if self.config.switch_on == SwitchOn::Promoted && self.underway.is_selected(&promoted) {
+            let chosen = self.underway.is_selected(&promoted, &ours.address, at);
+            if self.config.switch_on == SwitchOn::Promoted && may_choose && chosen {
                 let claim = Claim {
                     address: promoted,
                     epoch: ours.epoch,
                 };
                 self.switch(claim, true, Basis::Promoted).await;
             }
-        } else if self.publisher.load().gate == Gate::Open {
-            let sign = self.underway.begun(&ours.address, at);
-            if let Some((sentinel, cause)) = sign.map(|(from, cause)| (from.clone(), cause)) {
-                self.quiesce(&sentinel, cause, now);
+            return;
+        }
+        let sign = self.underway.begun(&ours.address, at);
+        if let Some((sentinel, cause)) = sign.map(|(from, cause)| (from.clone(), cause)) {
+            self.stop_writes(&ours.address, &sentinel, cause, now);
+        }
+    }
+
+    /// A failover of `ours` has begun: whatever the gate's state, no write may be let through.
+    fn stop_writes(&mut self, ours: &HostPort, sentinel: &HostPort, cause: &str, now: Instant) {
+        let at = self.millis(now);
+        let may_not_ask = self.primary.says == Some(Says::MayNotAsk);
+        match self.publisher.load().gate {
+            Gate::Open => self.quiesce(sentinel, cause, now),
+            // The promotion cannot be seen: what is acknowledged after its order may be lost.
+            Gate::Quiescing if may_not_ask && self.underway.is_ordered(ours, at) => {
+                self.shut("a Sentinel to name the replica that is being promoted");
             }
+            Gate::Quiescing => {}
+            Gate::Shut => self.handover.quiesced(at),
         }
     }
 
@@ -135,7 +156,7 @@ impl Discovery {
         let candidates = self.election.candidates(at);
         candidates.iter().for_each(&mut want);
         if self.hunts(now) {
-            self.underway.selected().for_each(&mut want);
+            self.underway.selected(at).for_each(&mut want);
             self.roster.replicas().into_iter().for_each(&mut want);
         }
         self.watches.retain(&wanted);
@@ -165,7 +186,7 @@ impl Discovery {
     /// Counts how `old` was left for `new`, and says what that cost.
     pub(super) fn account(&mut self, old: &HostPort, new: &HostPort) -> Departure {
         let handover = std::mem::take(&mut self.handover);
-        let departure = handover.departure();
+        let departure = handover.departure(new);
         if departure == Departure::Crash {
             self.failovers.crash += 1;
             return departure;
@@ -173,7 +194,7 @@ impl Discovery {
         self.failovers.planned += 1;
         if departure != Departure::Quiesced {
             self.failovers.could_not_quiesce += 1;
-            let because = self.why_unprepared(departure);
+            let because = self.why_unprepared(departure, handover.is_quiesced());
             tracing::warn!(
                 event = "could_not_quiesce", %old, %new,
                 "could not quiesce because {because}: writes acknowledged by the old primary after \
@@ -190,12 +211,15 @@ impl Discovery {
         departure
     }
 
-    fn why_unprepared(&self, departure: Departure) -> String {
+    fn why_unprepared(&self, departure: Departure, late: bool) -> String {
         if departure == Departure::Asleep {
             return "this process was paused when it began".to_owned();
         }
         if self.election.is_unnamed() {
             return "no Sentinel ever named it: the one that had it promoted has failed".to_owned();
+        }
+        if late {
+            return "its first sign came when the replica was promoted already".to_owned();
         }
         let (subscribed, known) = (self.subscribed(), self.roster.known(Instant::now()));
         match subscribed < known {
@@ -210,7 +234,14 @@ impl Discovery {
     pub(super) fn failover_over(&mut self, now: Instant) {
         let at = self.millis(now);
         let ours = self.election.current().map(|claim| &claim.address);
-        if ours.is_some_and(|ours| self.underway.is_likely(ours, at)) {
+        if let Some(ours) = ours.filter(|ours| self.underway.is_likely(ours, at)) {
+            let promoted = self.underway.promoted(ours, at);
+            tracing::warn!(
+                event = "failover_given_up",
+                promoted = promoted.map(tracing::field::display),
+                "a failover came to no end within the hold time; should it still do so, writes \
+                 acknowledged from now on may be lost"
+            );
             self.underway.give_up();
         }
         let handover = std::mem::take(&mut self.handover);

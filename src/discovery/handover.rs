@@ -35,6 +35,8 @@ struct Other {
     settled: Option<i64>,
     /// It was seen as a primary, and its offset then.
     promoted: Option<Option<i64>>,
+    /// It was seen as a replica after writes were stopped.
+    followed: bool,
 }
 
 /// The record of one primary's end.
@@ -103,19 +105,23 @@ impl Handover {
                     .map(|(_, offset)| *offset)
                     .or(other.settled);
                 other.promoted = None;
+                other.followed |= self.quiesced.is_some_and(|since| asked >= since);
                 false
             }
             Says::MayNotAsk | Says::Alive | Says::Nothing => false,
         }
     }
 
-    /// In which order it was left.
-    pub(super) fn departure(&self) -> Departure {
-        match (self.failed, self.quiesced, self.slept) {
+    /// In which order it was left for `new`. Writes stopped when that was no replica any more were
+    /// not stopped in time; where it may not be asked they are believed to have been.
+    pub(super) fn departure(&self, new: &HostPort) -> Departure {
+        let late = |other: &Other| other.promoted.is_some() && !other.followed;
+        let in_time = self.is_quiesced() && !self.others.get(new).is_some_and(late);
+        match (self.failed, self.slept, in_time) {
             (true, _, _) => Departure::Crash,
-            (false, Some(_), false) => Departure::Quiesced,
-            (false, _, true) => Departure::Asleep,
-            (false, None, false) => Departure::Unprepared,
+            (false, true, _) => Departure::Asleep,
+            (false, false, true) => Departure::Quiesced,
+            (false, false, false) => Departure::Unprepared,
         }
     }
 
@@ -144,13 +150,27 @@ mod tests {
     #[test]
     fn tells_departures_apart() {
         let mut handover = Handover::default();
-        assert_eq!(handover.departure(), Departure::Unprepared);
+        assert_eq!(handover.departure(&new()), Departure::Unprepared);
         handover.quiesced(1);
-        assert_eq!(handover.departure(), Departure::Quiesced);
+        assert_eq!(handover.departure(&new()), Departure::Quiesced);
         handover.slept();
-        assert_eq!(handover.departure(), Departure::Asleep);
+        assert_eq!(handover.departure(&new()), Departure::Asleep);
         handover.failed();
-        assert_eq!(handover.departure(), Departure::Crash);
+        assert_eq!(handover.departure(&new()), Departure::Crash);
+    }
+
+    #[test]
+    fn writes_stopped_after_the_promotion_were_not_stopped_in_time() {
+        let mut handover = Handover::default();
+        look(&mut handover, Says::Replica, None, 10);
+        handover.quiesced(20);
+        look(&mut handover, Says::Master, None, 30);
+        assert_eq!(handover.departure(&new()), Departure::Unprepared);
+        let mut in_time = Handover::default();
+        in_time.quiesced(20);
+        look(&mut in_time, Says::Replica, None, 20);
+        look(&mut in_time, Says::Master, None, 30);
+        assert_eq!(in_time.departure(&new()), Departure::Quiesced);
     }
 
     #[test]

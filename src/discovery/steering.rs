@@ -68,10 +68,11 @@ impl Discovery {
             }
         }
         let blind = |inquiry: &Inquiry| inquiry.after_gap && !inquiry.is_concluded();
-        if !self.inquiry.as_ref().is_some_and(blind) {
+        let may_choose = !self.inquiry.as_ref().is_some_and(blind);
+        if may_choose {
             self.decide(now).await;
-            self.follow_failover(Instant::now()).await;
         }
+        self.follow_failover(Instant::now(), may_choose).await;
         self.watch_nodes(Instant::now());
         self.fence(now);
         self.set_paces(Instant::now());
@@ -159,7 +160,7 @@ impl Discovery {
             ..PrimaryMemory::default()
         };
         self.handover = Handover::default();
-        self.underway.concluded(former);
+        self.underway.concluded(former, &claim.address);
         match basis {
             Basis::Named => self.election.switched(claim),
             Basis::Promoted => self.election.promoted(&claim.address),

@@ -19,8 +19,10 @@ const STEP_MEMORY: Millis = 10_000;
 const ROLE_FRESH: Millis = 1_000;
 /// The least wait once a failover may be under way and no abort of it was heard.
 const WAIT_MIN: Millis = 3_000;
-/// Replicas remembered for saying that they are primaries.
+/// Nodes remembered for saying that they are primaries, and as many that are known to.
 const MASTERS_MAX: usize = 64;
+/// The replica chosen was told to become a primary, which it does within milliseconds.
+const PROMOTION_ORDERED: &str = "+failover-state-wait-promotion";
 
 /// One sign of a failover.
 #[derive(Debug, Clone)]
@@ -43,13 +45,38 @@ impl Sign {
 struct Shown {
     /// The last step heard of, with no end since.
     step: Option<Sign>,
+    /// It was decided: another node is named in place of the primary concerned.
+    decided: Option<Sign>,
     /// When a poll last showed a failover or an objectively down primary, with no better since.
     trouble: Option<(Sign, Trouble)>,
     /// The last of both, an abort having explained none since.
     sign: Option<Sign>,
     aborted: Option<Millis>,
-    /// The replica it chose.
-    selected: Option<HostPort>,
+    /// The replica it chose, and when and in place of whom.
+    selected: Option<(Sign, HostPort)>,
+}
+
+impl Shown {
+    /// Forgets what does not concern `ours`.
+    fn keep_about(&mut self, ours: &HostPort) {
+        let other = |sign: &mut Sign| sign.about.as_ref() != Some(ours);
+        self.step.take_if(|sign| other(sign));
+        self.decided.take_if(|sign| other(sign));
+        self.trouble.take_if(|(sign, _)| other(sign));
+        self.sign.take_if(|sign| other(sign));
+        self.selected.take_if(|(sign, _)| other(sign));
+    }
+
+    /// The replica it chose in a failover that may still go on at `now`, and what is known of that.
+    fn chosen(&self, now: Millis) -> Option<&(Sign, HostPort)> {
+        let age = |sign: &Sign| now.saturating_sub(sign.at);
+        let goes_on = self
+            .trouble
+            .as_ref()
+            .is_some_and(|(sign, trouble)| *trouble == Trouble::Failover && age(sign) <= FRESH);
+        let chosen = self.selected.as_ref();
+        chosen.filter(|(sign, _)| goes_on || age(sign) <= STEP_MEMORY)
+    }
 }
 
 /// All signs there are.
@@ -58,7 +85,7 @@ pub(crate) struct Underway {
     shown: BTreeMap<HostPort, Shown>,
     /// Replicas that say they are primaries, and when they last did.
     masters: BTreeMap<HostPort, Millis>,
-    /// Nodes that are known to say so without being promoted now: the primary before ours, which
+    /// Nodes that are known to say so without being promoted now: the primaries before ours, which
     /// nobody has told yet, and whoever went on saying so until the wait for it was given up.
     ignored: BTreeSet<HostPort>,
     /// When something else last cast doubt on the primary.
@@ -75,21 +102,23 @@ impl Underway {
         if event.kind == Kind::Hint {
             return;
         }
+        let sign = Sign {
+            at: now,
+            about: event.about.clone(),
+            what: event.channel,
+        };
+        if event.kind == Kind::Step {
+            self.count_from(now);
+            self.given_up = false;
+        }
         let shown = self.shown.entry(from.clone()).or_default();
         match event.kind {
             Kind::Step => {
-                let sign = Sign {
-                    at: now,
-                    about: event.about.clone(),
-                    what: event.channel,
-                };
+                if let Some(candidate) = &event.candidate {
+                    shown.selected = Some((sign.clone(), candidate.clone()));
+                }
                 shown.step = Some(sign.clone());
                 shown.sign = Some(sign);
-                if event.candidate.is_some() {
-                    shown.selected.clone_from(&event.candidate);
-                }
-                self.since.get_or_insert(now);
-                self.given_up = false;
             }
             Kind::Aborted => {
                 *shown = Shown {
@@ -97,9 +126,22 @@ impl Underway {
                     ..Shown::default()
                 };
             }
-            Kind::Done => shown.step = None,
+            Kind::Done => {
+                shown.step = None;
+                shown.decided = Some(sign);
+            }
             Kind::Hint => {}
         }
+    }
+
+    /// Signs are counted from the first after a time without any.
+    fn count_from(&mut self, now: Millis) {
+        let signs = self.shown.values().filter_map(|shown| shown.sign.as_ref());
+        let last = signs.map(|sign| sign.at).max();
+        if last.is_none_or(|last| now.saturating_sub(last) > STEP_MEMORY) {
+            self.since = None;
+        }
+        self.since.get_or_insert(now);
     }
 
     /// A poll sent at `at`, whose answer named `about`, showed that much trouble.
@@ -114,9 +156,7 @@ impl Underway {
         let what = match trouble {
             Trouble::None => {
                 shown.trouble = None;
-                let calm = self.shown.values().all(|shown| shown.trouble.is_none());
-                self.given_up &= !calm;
-                return;
+                return self.calm_down(at);
             }
             Trouble::Down => "o_down",
             Trouble::Failover => "failover_in_progress",
@@ -125,6 +165,8 @@ impl Underway {
         if shown.aborted.is_some_and(|aborted| at <= aborted) {
             return;
         }
+        self.count_from(at);
+        let shown = self.shown.entry(from.clone()).or_default();
         let sign = Sign {
             at,
             about: about.cloned(),
@@ -132,20 +174,29 @@ impl Underway {
         };
         shown.sign = Some(sign.clone());
         shown.trouble = Some((sign, trouble));
-        self.since.get_or_insert(at);
+    }
+
+    /// Flags that were given up and are gone may begin it again when they come back.
+    fn calm_down(&mut self, now: Millis) {
+        let fresh = |(sign, _): &(Sign, Trouble)| now.saturating_sub(sign.at) <= FRESH;
+        let troubles = |shown: &Shown| shown.trouble.as_ref().is_some_and(fresh);
+        self.given_up &= self.shown.values().any(troubles);
     }
 
     /// A node other than our primary, asked at `at`, said what it is.
     pub(crate) fn role(&mut self, address: &HostPort, says: Says, at: Millis) {
-        if says != Says::Master {
-            self.masters.remove(address);
-            if says == Says::Replica {
+        match says {
+            Says::Replica => {
+                self.masters.remove(address);
                 self.ignored.remove(address);
             }
-        } else if !self.ignored.contains(address)
-            && (self.masters.len() < MASTERS_MAX || self.masters.contains_key(address))
-        {
-            self.masters.insert(address.clone(), at);
+            Says::Master if !self.ignored.contains(address) => {
+                if self.masters.len() < MASTERS_MAX || self.masters.contains_key(address) {
+                    self.masters.insert(address.clone(), at);
+                }
+            }
+            // A moment's silence takes nothing back.
+            Says::Master | Says::MayNotAsk | Says::Alive | Says::Nothing => {}
         }
     }
 
@@ -159,12 +210,32 @@ impl Underway {
         self.shown.remove(from);
     }
 
-    /// The failover is over for us: its result was published. `former` was the primary before.
-    pub(crate) fn concluded(&mut self, former: Option<HostPort>) {
+    /// The failover is over for us: `ours`, its result, was published. `former` was the primary
+    /// before. What was heard of a failover of `ours` by then is about the next one.
+    pub(crate) fn concluded(&mut self, former: Option<HostPort>, ours: &HostPort) {
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.values_mut().for_each(|shown| shown.keep_about(ours));
+        // The first choice has waited for it.
+        shown.retain(|_, shown| former.is_some() && shown.sign.is_some());
+        let signs = shown.values().filter_map(|shown| shown.sign.as_ref());
+        let mut ignored = std::mem::take(&mut self.ignored);
+        ignored.remove(ours);
         *self = Self {
-            ignored: former.into_iter().collect(),
+            since: signs.map(|sign| sign.at).min(),
+            shown,
+            ignored,
             ..Self::default()
         };
+        self.ignore(former);
+    }
+
+    fn ignore(&mut self, masters: impl IntoIterator<Item = HostPort>) {
+        for address in masters {
+            if self.ignored.len() >= MASTERS_MAX {
+                self.ignored.pop_first();
+            }
+            self.ignored.insert(address);
+        }
     }
 
     /// The gate was opened in place although the signs stay: they have had their time.
@@ -172,9 +243,10 @@ impl Underway {
         self.given_up = true;
         for shown in self.shown.values_mut() {
             shown.step = None;
+            shown.decided = None;
         }
-        self.ignored
-            .extend(std::mem::take(&mut self.masters).into_keys());
+        let masters = std::mem::take(&mut self.masters);
+        self.ignore(masters.into_keys());
         self.since = None;
     }
 
@@ -197,6 +269,7 @@ impl Underway {
         let shows = |shown: &Shown| {
             let trouble = shown.trouble.as_ref().map(|(sign, _)| sign);
             fresh(shown.step.as_ref(), ours, now, STEP_MEMORY).is_some()
+                || fresh(shown.decided.as_ref(), ours, now, STEP_MEMORY).is_some()
                 || fresh(trouble, ours, now, FRESH).is_some()
         };
         self.shown.values().any(shows) || self.promoted(ours, now).is_some()
@@ -211,20 +284,30 @@ impl Underway {
         };
         let others = || masters().filter(|address| *address != ours);
         others()
-            .find(|address| self.is_selected(address))
+            .find(|address| self.is_selected(address, ours, now))
             .or_else(|| others().next())
     }
 
-    /// Replicas that a Sentinel chose to promote.
-    pub(crate) fn selected(&self) -> impl Iterator<Item = &HostPort> {
-        self.shown
-            .values()
-            .filter_map(|shown| shown.selected.as_ref())
+    /// Whether a replica was told to become the primary in place of `ours`.
+    pub(crate) fn is_ordered(&self, ours: &HostPort, now: Millis) -> bool {
+        let step = |shown: &Shown| {
+            fresh(shown.step.as_ref(), ours, now, STEP_MEMORY)
+                .is_some_and(|sign| sign.what == PROMOTION_ORDERED)
+        };
+        self.shown.values().any(step)
     }
 
-    /// Whether a Sentinel chose this replica.
-    pub(crate) fn is_selected(&self, address: &HostPort) -> bool {
-        self.selected().any(|selected| selected == address)
+    /// Replicas that a Sentinel chose to promote, in place of whomsoever.
+    pub(crate) fn selected(&self, now: Millis) -> impl Iterator<Item = &HostPort> {
+        let chosen = move |shown| Shown::chosen(shown, now);
+        self.shown.values().filter_map(chosen).map(|(_, who)| who)
+    }
+
+    /// Whether a Sentinel chose this replica to be promoted in place of `ours`.
+    pub(crate) fn is_selected(&self, address: &HostPort, ours: &HostPort, now: Millis) -> bool {
+        let chosen = self.shown.values().filter_map(|shown| shown.chosen(now));
+        let mut fitting = chosen.filter(|(sign, _)| sign.concerns(ours));
+        fitting.any(|(_, who)| who == address)
     }
 
     /// Since when there have been signs of any failover.

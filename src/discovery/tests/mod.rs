@@ -1,7 +1,8 @@
-//! Discovery against real servers.
+//! Discovery as a whole: against real servers, and with signs given by hand.
 
 mod access;
 mod bed;
 mod failovers;
 mod planned;
 mod record;
+mod signs;

@@ -220,7 +220,7 @@ impl Instance {
             }
         }
         let former = self.election.current().map(|old| old.address.clone());
-        self.underway.concluded(former);
+        self.underway.concluded(former, &claim.address);
         self.heard = [None; SENTINELS];
         self.election.switched(claim);
         self.lease_until = now + LEASE;
