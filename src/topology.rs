@@ -13,7 +13,7 @@
 //! ```text
 //!   open(G) --shut--> shut(G) --open--> open(G)            the primary was only silent for a while
 //!   open(G) --quiesce--> quiescing(G) --open--> open(G)    a planned failover that was given up
-//!   open(G) --switch--> shut(G), superseded --confirmed--> open(G+1)
+//!   open(G) --switch--> shut(G), superseded --confirmed--> restoring(G+1) --confirmed--> open(G+1)
 //! ```
 
 mod lease;
@@ -46,6 +46,9 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// the new primary being named, takes more than twice as long (sentinel-facts.md 1.2).
 pub const PAUSE_MAX: Duration = Duration::from_millis(500);
 
+/// How long subscribers have to be subscribed at a new primary before it is opened to everybody.
+pub const RESTORE_MAX: Duration = Duration::from_millis(150);
+
 /// May commands be sent to the primary of this generation?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -54,6 +57,8 @@ pub enum Gate {
     /// A failover of ours has begun and the old primary still answers: nothing but reads is sent,
     /// what is in flight gets its replies, and replication catches up.
     Quiescing,
+    /// A new primary: clients that listen are made to hear it, before anybody may publish there.
+    Restoring,
     /// No verified primary: commands are held.
     Shut,
 }

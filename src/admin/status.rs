@@ -62,6 +62,7 @@ impl<'a> Report<'a> {
             gate: match topology.gate {
                 Gate::Open => "open",
                 Gate::Quiescing => "quiescing",
+                Gate::Restoring => "restoring",
                 Gate::Shut => "shut",
             },
             gate_since_s: seconds(topology.gate_since),

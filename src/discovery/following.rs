@@ -95,7 +95,7 @@ impl Discovery {
         let at = self.millis(now);
         let may_not_ask = self.primary.says == Some(Says::MayNotAsk);
         match self.publisher.load().gate {
-            Gate::Open => self.quiesce(sentinel, cause, now),
+            Gate::Open | Gate::Restoring => self.quiesce(sentinel, cause, now),
             // The promotion cannot be seen: what is acknowledged after its order may be lost.
             Gate::Quiescing if may_not_ask && self.underway.is_ordered(ours, at) => {
                 self.shut("a Sentinel to name the replica that is being promoted");
@@ -177,7 +177,7 @@ impl Discovery {
         let topology = self.publisher.load();
         let since = match topology.gate {
             Gate::Open => now,
-            Gate::Quiescing | Gate::Shut => topology.gate_since,
+            Gate::Quiescing | Gate::Restoring | Gate::Shut => topology.gate_since,
         };
         let passed = now.saturating_duration_since(since).as_millis();
         u64::try_from(passed).unwrap_or(u64::MAX)

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
 use super::tally::{Tally, Told};
-use super::{Gate, Handle, Primary, Topology, View};
+use super::{Gate, Handle, Primary, RESTORE_MAX, Topology, View};
 
 /// What one worker tells the publisher.
 #[derive(Debug, Default)]
@@ -130,16 +130,20 @@ impl Publisher {
         self.wait_confirmed().await;
         let lease = Arc::new(Lease::new(self.base));
         lease.extend(lease_until);
+        let shut = self.load();
         self.store(Topology {
             generation: old.generation + 1,
             primary: Some(primary),
-            gate: Gate::Open,
-            gate_since: Instant::now(),
+            gate: Gate::Restoring,
+            gate_since: shut.gate_since,
             hold_timeout: old.hold_timeout,
             version: self.load().version + 1,
             superseded: CancellationToken::new(),
             lease,
         });
+        // Who is not back by then misses what is published meanwhile, as after any reconnect.
+        let _ = tokio::time::timeout(RESTORE_MAX, self.wait_confirmed()).await;
+        self.publish(&self.load(), Gate::Open, Instant::now());
         started.elapsed()
     }
 
@@ -233,7 +237,7 @@ impl Publisher {
 fn since_not_open(from: &Topology, now: Instant) -> Instant {
     match from.gate {
         Gate::Open => now,
-        Gate::Quiescing | Gate::Shut => from.gate_since,
+        Gate::Quiescing | Gate::Restoring | Gate::Shut => from.gate_since,
     }
 }
 

@@ -113,7 +113,8 @@ fn no_worker_acts_on_the_new_primary_while_another_acts_on_the_old() {
 #[test]
 fn a_starved_worker_is_waited_for_until_its_lease_ran_out_and_then_does_nothing() {
     let (publisher, mut views) = Publisher::new(2, LONG);
-    let lease = Duration::from_millis(100);
+    // The first switch waits in vain for the starved worker to restore anything.
+    let lease = Duration::from_millis(500);
     let starved = views.pop().expect("two views");
     let (record, stop) = (Record::default(), AtomicBool::new(false));
     thread::scope(|scope| {

@@ -13,6 +13,7 @@ use super::intake::Intake;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
+use super::pool;
 use super::session::{Route, Session};
 use super::slot::Kind;
 
@@ -311,10 +312,15 @@ impl Session {
     }
 
     /// Whether a link is wanted although no command waits for one.
-    pub(super) fn pursue_feed(self: &Rc<Self>, intake: &mut Intake) {
-        let linkless = matches!(&*self.route.borrow(), Route::None);
-        if linkless && self.state.borrow().expects_feed() {
-            self.way(intake);
+    pub(super) fn pursue_feed(self: &Rc<Self>) {
+        let mut route = self.route.borrow_mut();
+        if matches!(&*route, Route::None)
+            && self.state.borrow().expects_feed()
+            && self.worker.may_listen_now()
+            && self.is_trusted_again()
+        {
+            *route = Route::Connecting;
+            pool::connect(self);
         }
     }
 }

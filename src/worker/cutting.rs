@@ -70,11 +70,11 @@ impl Session {
 
     /// Goes on with input that was kept, if anything of it can be acted on.
     pub(super) fn resume(self: &Rc<Self>) {
+        self.pursue_feed();
         let mut intake = self.intake.borrow_mut();
         if !self.work_off_backlog(&mut intake) {
             return;
         }
-        self.pursue_feed(&mut intake);
         self.close_if_silent();
         self.serve_held(&mut intake);
         if intake.is_waiting() || intake.is_streaming() {

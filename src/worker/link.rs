@@ -56,6 +56,8 @@ pub(crate) struct Link {
     pub(super) miscounts: Cell<bool>,
     /// The owner can be found by its id.
     pub(super) registration: RefCell<Option<Registration>>,
+    /// It is being made what a lost one was.
+    pub(super) restoring: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -76,6 +78,7 @@ impl Link {
             owner_waits: Cell::new(false),
             unblocked: Cell::new(false),
             early: RefCell::default(),
+            restoring: Cell::new(false),
             upstream_id: Cell::new(None),
             id_asked: Cell::new(false),
             scripts_refused: Cell::new(false),

@@ -68,7 +68,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use slab::Slab;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -157,6 +157,7 @@ async fn run(parts: Parts) {
         dials: Semaphore::new(pool::DIALS_MAX),
         complained: Cell::new(None),
         switched_at: Cell::new(None),
+        feed_restored: Notify::new(),
     });
     // Followed to the very end: dropping the view tells the publisher that nothing is sent here.
     let mut follow = std::pin::pin!(worker.clone().follow(view));
@@ -193,6 +194,8 @@ pub(crate) struct Worker {
     complained: Cell<Option<Instant>>,
     /// When the primary last changed.
     switched_at: Cell<Option<Instant>>,
+    /// Somebody who listens may have come to hear the primary of this moment.
+    pub(crate) feed_restored: Notify,
 }
 
 impl Worker {
@@ -220,6 +223,10 @@ impl Worker {
                     continue;
                 }
                 () = view.changed() => self.adopt(&view),
+                () = self.feed_restored.notified() => {
+                    self.confirm_restored(&view);
+                    continue;
+                }
                 () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
             }
             self.wake_all();
@@ -252,10 +259,28 @@ impl Worker {
             }
         }
         view.tell(self.tally());
-        view.confirm(&new);
+        match new.gate {
+            Gate::Restoring => self.confirm_restored(view),
+            _ => view.confirm(&new),
+        }
         if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
             tokio::task::spawn_local(self.clone().call_back());
         }
+    }
+
+    /// Says that everybody here who listens hears the new primary, once that is so.
+    fn confirm_restored(&self, view: &View) {
+        let topology = self.topology();
+        let is_deaf = |session: &Rc<Session>| session.is_deaf(topology.generation);
+        if topology.gate == Gate::Restoring && !self.all().iter().any(is_deaf) {
+            view.confirm(&topology);
+        }
+    }
+
+    /// Whether clients that listen may be led to the primary of this moment.
+    pub(crate) fn may_listen_now(&self) -> bool {
+        let gate = self.topology.borrow().gate;
+        matches!(gate, Gate::Open | Gate::Restoring) && self.is_live_now()
     }
 
     fn tally(&self) -> Tally {

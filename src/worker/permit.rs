@@ -83,7 +83,7 @@ impl Session {
 
     /// Whether the primary has proved itself since a link to it broke: a break may be the first
     /// sign of its end, and is mostly nothing.
-    fn is_trusted_again(&self) -> bool {
+    pub(super) fn is_trusted_again(&self) -> bool {
         let Some(since) = self.lost_at.get() else {
             return true;
         };

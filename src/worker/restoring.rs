@@ -44,6 +44,7 @@ impl Session {
         if was_set | self.restore_conversation(&link) {
             self.intake.borrow_mut().blocked = true;
             link.expect(self, Kind::Restored, 0);
+            link.restoring.set(true);
             self.worker.counters.restored.add(1);
         }
         *self.route.borrow_mut() = Route::Attached(link);
@@ -114,6 +115,21 @@ impl Session {
             // Anything may have changed meanwhile; a server says the same on FLUSHALL.
             self.deliver(replies::INVALIDATE_ALL);
         }
+        if let Route::Attached(link) = &*self.route.borrow() {
+            link.restoring.set(false);
+        }
         self.unblock();
+        self.worker.feed_restored.notify_one();
+    }
+
+    /// Whether the client listens, and does not hear the primary of `generation` yet.
+    pub(super) fn is_deaf(&self, generation: u64) -> bool {
+        if self.is_over() || !self.state.borrow().expects_feed() {
+            return false;
+        }
+        match &*self.route.borrow() {
+            Route::Attached(link) => link.generation != generation || link.restoring.get(),
+            Route::None | Route::Connecting => true,
+        }
     }
 }

@@ -123,6 +123,7 @@ impl Session {
         }
         self.intake.borrow_mut().set_held(&self.worker, false);
         self.worker.sessions.borrow_mut().remove(self.key);
+        self.worker.feed_restored.notify_one();
         self.worker.counters.clients.sub(1);
     }
 

@@ -45,9 +45,13 @@ impl GateRecord {
         record
     }
 
+    /// Without the moment in which subscribers are restored, which is too short to be seen surely.
     pub(super) fn states(&self) -> Vec<State> {
         let states = self.states.lock().expect("nobody panics");
-        states.iter().map(|(_, state)| *state).collect()
+        let states = states.iter().map(|(_, state)| *state);
+        states
+            .filter(|(_, gate)| *gate != Gate::Restoring)
+            .collect()
     }
 
     /// When this state was first seen.
