@@ -54,7 +54,7 @@ impl Proxy {
 
     fn forget_transaction(&mut self) {
         match self.link {
-            Some(_) => self.abandoned = self.transaction.is_some(),
+            Some(_) => (self.holed, self.blocked) = (true, true),
             None => self.transaction = None,
         }
     }
