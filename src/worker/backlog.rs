@@ -230,7 +230,9 @@ impl Session {
         match kind {
             Kind::Multi | Kind::Queued if intake.in_multi => self.give_up_transaction(intake),
             // No link must hear of it again.
-            Kind::Exec | Kind::LostWatch | Kind::Discard => self.forget_transaction(),
+            Kind::Exec | Kind::LostWatch | Kind::Discard => {
+                self.forget_transaction(intake);
+            }
             _ => {}
         }
     }

@@ -70,7 +70,8 @@ impl Session {
         // sent again in part.
         let earlier = self.backlog.borrow_mut().take();
         cases.extend(earlier.into_iter().map(Case::unsent));
-        let entries: Vec<_> = cases.iter().map(entry).collect();
+        let hole = std::mem::take(&mut intake.holed).then_some(HOLE);
+        let entries: Vec<_> = cases.iter().map(entry).chain(hole).collect();
         let before = self.before();
         let plan = plan(&before, &entries);
         let mut state = self.state.borrow_mut();
@@ -199,18 +200,27 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
-        self.forget_transaction();
+        self.forget_transaction(intake);
     }
 
-    /// The transaction that is open is not queued on any other link.
-    pub(super) fn forget_transaction(&self) {
-        let mut state = self.state.borrow_mut();
-        match &*self.route.borrow() {
-            Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
-            Route::None | Route::Connecting => state.transaction = None,
+    /// The transaction that is open is not queued on any other link, and nothing more on this one.
+    pub(super) fn forget_transaction(&self, intake: &mut Intake) {
+        if matches!(&*self.route.borrow(), Route::Attached(_)) {
+            intake.holed = true;
+            intake.blocked = true;
+            self.wake();
+        } else {
+            self.state.borrow_mut().transaction = None;
         }
     }
 }
+
+/// Stands for the part of a transaction that was refused and so is missing.
+const HOLE: Entry = Entry::Command {
+    class: Class::Effect,
+    progress: Progress::Partly,
+    kept: false,
+};
 
 impl Intake {
     /// The rest of the frame at hand has nowhere to go; its beginning is answered for.
