@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::resp::{Class, blocking, class, replies};
+use crate::resp::{Args, Class, blocking, class, replies};
 
 use super::intake::Intake;
 use super::link::Link;
@@ -105,6 +105,9 @@ impl Session {
 
     /// Sends what a lost link left behind, as far as it may; `true` when nothing is left of it.
     pub(super) fn work_off_backlog(self: &Rc<Self>, intake: &mut Intake) -> bool {
+        if !self.has_backlog() {
+            return true;
+        }
         while self.has_backlog() {
             let permit = self.way(intake);
             match self.take_back(intake, &permit) {
@@ -115,6 +118,7 @@ impl Session {
                 }
             }
         }
+        intake.set_held(&self.worker, false);
         true
     }
 
@@ -196,7 +200,7 @@ impl Session {
             }
             Kind::Unsubscribe(channels, Some(left)) => {
                 let frame = without_confirmed(&frame, left);
-                let named = crate::resp::Args::new(&frame).nth(1).is_some();
+                let named = Args::new(&frame).nth(1).is_some();
                 Ok((Kind::Unsubscribe(channels, named.then_some(left)), frame))
             }
             kind => Ok((kind, frame)),
@@ -213,11 +217,17 @@ impl Session {
         maybe_executed: bool,
     ) {
         let resp3 = self.state.borrow().resp3;
+        if *kind == Kind::Multi || self.state.borrow().transaction.is_some() {
+            self.drop_transaction(intake);
+            if !self.fail_part(intake, permit, kind, frame) {
+                self.fail_rest(intake, permit);
+            }
+            return;
+        }
         match kind {
             Kind::Blocking(_) if blocking::timeout(frame).is_some() => {
                 self.answer(permit, blocking::nil(frame, resp3));
             }
-            Kind::LostWatch => self.answer(permit, replies::nil(resp3)),
             Kind::Exec => self.answer(permit, replies::ABORTED),
             // Nothing is executed by a MULTI, its EXEC will tell; what the others end is ended.
             Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
@@ -225,15 +235,59 @@ impl Session {
                 self.worker.counters.uncertain.add(1);
                 self.answer(permit, replies::UNCERTAIN);
             }
-            _ => self.refuse(intake, permit),
+            _ => self.tell_refused(intake, permit),
         }
+    }
+
+    /// Answers a part of a transaction that cannot be sent; `true` when it ends there.
+    fn fail_part(
+        self: &Rc<Self>,
+        intake: &Intake,
+        permit: &Permit,
+        kind: &Kind,
+        frame: &[u8],
+    ) -> bool {
         match kind {
-            Kind::Multi | Kind::Queued if intake.in_multi => self.give_up_transaction(intake),
-            // No link must hear of it again.
-            Kind::Exec | Kind::LostWatch | Kind::Discard => {
-                self.forget_transaction(intake);
+            Kind::Exec => self.answer(permit, replies::ABORTED),
+            Kind::LostWatch => {
+                let nil = replies::nil(self.state.borrow().resp3);
+                self.answer(permit, nil);
             }
-            _ => {}
+            Kind::Discard if class(frame) == Class::Discard && has_no_arguments(frame) => {
+                self.answer(permit, replies::OK);
+            }
+            Kind::Reset => self.tell_refused(intake, permit),
+            Kind::Multi => {
+                self.answer(permit, replies::OK);
+                return false;
+            }
+            _ => {
+                self.tell_refused(intake, permit);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A part of a transaction was not sent, so nothing that follows in it may be, or it would be
+    /// executed alone.
+    fn fail_rest(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
+        loop {
+            let item = self.backlog.borrow_mut().pop();
+            match item {
+                None => {
+                    // The rest of it is still to come.
+                    intake.hopeless = intake.in_multi;
+                    return;
+                }
+                Some(Item::Answer(reply)) => self.answer(permit, &reply),
+                Some(Item::End) => return self.end_after_answers(intake, permit),
+                Some(Item::Command { kind, frame, .. }) => {
+                    if self.fail_part(intake, permit, &kind, &frame) {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -287,9 +341,13 @@ fn deadline(kind: &Kind, frame: &[u8]) -> Option<Option<Instant>> {
     }
 }
 
+fn has_no_arguments(frame: &[u8]) -> bool {
+    Args::new(frame).nth(1).is_none()
+}
+
 /// The command with only the last `left` of its names; all of them when none was confirmed.
 fn without_confirmed(frame: &[u8], left: usize) -> Box<[u8]> {
-    let args: Vec<_> = crate::resp::Args::new(frame).collect();
+    let args: Vec<_> = Args::new(frame).collect();
     let confirmed = args.len().saturating_sub(1).saturating_sub(left);
     if confirmed == 0 {
         return frame.into();

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::resp::{Args, Class, RequestScanner, Scanned, Special, class, replies, special};
 
 use super::backlog::Item;
-use super::intake::Intake;
+use super::intake::{Intake, Streaming};
 use super::session::{Route, Session};
 use super::slot::Kind;
 
@@ -92,7 +92,9 @@ impl Session {
 impl Intake {
     /// The length and the meaning of the first command that waits; none while it is incomplete.
     fn first_held(&self) -> Option<(usize, First)> {
-        if self.scanned > 0 || self.is_streaming() || self.done {
+        // The rest of a frame whose beginning was lost is no command, whatever it looks like.
+        let mid_frame = self.scanned > 0 || self.streaming != Streaming::No;
+        if mid_frame || self.done {
             return None;
         }
         let mut scanner = RequestScanner::new();

@@ -103,15 +103,15 @@ impl Session {
             // What was meant for the node of the moment must not stop or turn its successor.
             (Permit::Send(_), Special::Unheld) if held => self.refuse(intake, &permit),
             (Permit::Send(link), _) => self.send_special(intake, &link.clone(), command, frame),
-            // Nothing is executed by it, and its EXEC will tell.
-            (Permit::Refuse, Special::Multi) if !intake.in_multi && intake.scanner.argc() == 1 => {
-                intake.in_multi = true;
-                self.answer(&permit, replies::OK);
-                self.give_up_transaction(intake);
-            }
             (Permit::Refuse, Special::Exec | Special::Discard) if intake.in_multi => {
                 self.give_up_transaction(intake);
                 self.answers_hopeless(intake, &permit, command);
+            }
+            // What follows may be on its way already, and must not be executed by itself.
+            (Permit::Refuse, Special::Multi) if !intake.in_multi && intake.scanner.argc() == 1 => {
+                self.answer(&permit, replies::OK);
+                intake.in_multi = true;
+                self.give_up_transaction(intake);
             }
             (Permit::Refuse, _) => self.refuse(intake, &permit),
             // Not reached: nothing is scanned while waiting.
@@ -259,13 +259,18 @@ impl Session {
 
     /// There has been no primary for longer than commands are held.
     pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
+        self.tell_refused(intake, permit);
+        if intake.in_multi {
+            self.give_up_transaction(intake);
+        }
+    }
+
+    /// Tells the client that its command was not executed.
+    pub(super) fn tell_refused(self: &Rc<Self>, intake: &Intake, permit: &Permit) {
         let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
         let name = &self.worker.config.primary_name;
         self.answer(permit, &replies::masterdown(name, waited));
-        if intake.in_multi {
-            self.give_up_transaction(intake);
-        }
     }
 }
 

@@ -143,6 +143,9 @@ impl Router {
             return true;
         };
         let mut state = owner.state.borrow_mut();
+        if !succeeded(frame) {
+            state.spoil_transaction();
+        }
         if !matches!(head.kind, Kind::Multi | Kind::Queued) {
             // A transaction is one command to it.
             state.set_caching(None);
@@ -159,7 +162,6 @@ impl Router {
                 !skipped
             }
             Kind::Refusal(text) if !succeeded(frame) => {
-                state.spoil_transaction();
                 drop(state);
                 owner.deliver_local(text);
                 false
@@ -224,7 +226,6 @@ impl Router {
                 let frame = frame.filter(|frame| class(frame) == Class::Connection);
                 frame.iter().for_each(|frame| state.learn(frame));
             }
-            Kind::Queued if !succeeded => state.spoil_transaction(),
             Kind::Caching if succeeded => state.set_caching(self.front_frame()),
             // Without a transaction it is refused, and a watch lives on.
             Kind::Exec if state.transaction.is_some() => {

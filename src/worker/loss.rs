@@ -200,17 +200,20 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
-        self.forget_transaction(intake);
+        self.drop_transaction(intake);
     }
 
-    /// The transaction that is open is not queued on any other link, and nothing more on this one.
-    pub(super) fn forget_transaction(&self, intake: &mut Intake) {
-        if matches!(&*self.route.borrow(), Route::Attached(_)) {
-            intake.holed = true;
-            intake.blocked = true;
-            self.wake();
-        } else {
-            self.state.borrow_mut().transaction = None;
+    /// What is open on the link, or was to be opened on the next, will not be executed.
+    pub(super) fn drop_transaction(&self, intake: &mut Intake) {
+        let mut state = self.state.borrow_mut();
+        match &*self.route.borrow() {
+            // Which one is open there, its replies have yet to tell.
+            Route::Attached(link) if state.transaction.is_some() || link.slots() > 0 => {
+                intake.holed = true;
+                intake.blocked = true;
+                self.wake();
+            }
+            _ => state.transaction = None,
         }
     }
 }

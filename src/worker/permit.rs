@@ -36,16 +36,17 @@ impl Session {
         if self.has_backlog() {
             return Permit::Wait;
         }
+        if !intake.admitted && !intake.blocked {
+            return Permit::Login;
+        }
         self.way(intake)
     }
 
-    /// Whether anything may be sent now, and where; asks the pool for a link if that is missing.
+    /// Whether what was admitted may be sent now, and where; asks the pool for a link if that is
+    /// missing.
     pub(super) fn way(self: &Rc<Self>, intake: &mut Intake) -> Permit {
         if intake.blocked {
             return Permit::Wait;
-        }
-        if !intake.admitted {
-            return Permit::Login;
         }
         let live = match intake.is_streaming() {
             // Half of a command is of no use to anybody.

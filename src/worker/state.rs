@@ -221,11 +221,9 @@ impl ClientState {
         }
     }
 
-    /// A part of the transaction that is open was refused.
+    /// The server refused something instead of queueing it, and will refuse EXEC for that.
     pub(super) fn spoil_transaction(&mut self) {
-        if let Some(transaction) = &mut self.transaction {
-            transaction.spoil();
-        }
+        self.transaction.iter_mut().for_each(|it| it.spoil());
     }
 
     /// EXEC was answered: whatever it said, the transaction is over, and so is every watch.

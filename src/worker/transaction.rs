@@ -28,25 +28,22 @@ impl Transaction {
         self.add(frame);
     }
 
-    /// The server refused to queue a command: EXEC will execute nothing, and so it must be said on
-    /// any other link as well.
-    pub(super) fn spoil(&mut self) {
-        self.add(None);
-    }
-
     fn add(&mut self, frame: Option<&[u8]>) {
         match frame {
             Some(frame) if self.frames.len() + frame.len() <= KEPT_MAX && !self.incomplete => {
                 self.frames.extend_from_slice(frame);
             }
-            _ => {
-                self.incomplete = true;
-                self.frames = Vec::new();
-            }
+            _ => self.spoil(),
         }
     }
 
-    /// Whether all of it is at hand.
+    /// Queued again without what is missing, it would be executed although it must not be.
+    pub(super) fn spoil(&mut self) {
+        self.incomplete = true;
+        self.frames = Vec::new();
+    }
+
+    /// Whether all of it is at hand, and nothing was refused.
     pub(super) fn is_replayable(&self) -> bool {
         !self.incomplete
     }

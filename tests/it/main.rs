@@ -33,6 +33,7 @@ mod names;
 mod partition;
 mod resources;
 mod restoring;
+mod review;
 mod scripts;
 mod sentinel_trouble;
 mod serving;

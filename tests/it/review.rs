@@ -1,0 +1,120 @@
+//! Goal: what a loss leaves behind never makes replies and commands part ways. Method: links that
+//! are lost in the middle of what has a beginning and an end: transactions, large frames, logins.
+
+use std::time::Duration;
+
+use crate::bed::{Bed, wait_until};
+use crate::client::{Client, command};
+use crate::proxy::Proxy;
+use crate::value::Value;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Has the server end all connections but the one asking.
+fn cut_links(bed: &Bed) {
+    let killed = bed
+        .primary()
+        .command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    assert!(matches!(killed, Value::Int(1..)), "{killed:?}");
+}
+
+fn starts(reply: &Value, text: &str) -> bool {
+    reply.error().is_some_and(|error| error.starts_with(text))
+}
+
+#[test]
+fn a_queue_the_server_found_fault_with_is_not_executed_on_another_link() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(client.call(&["MULTI"]).is_ok());
+    assert_eq!(client.call(&["SET", "k", "v"]).text(), "QUEUED");
+    assert!(client.call(&["NOSUCHCOMMAND"]).error().is_some());
+    cut_links(&bed);
+    let reply = client.call(&["EXEC"]);
+    assert!(starts(&reply, "EXECABORT"), "{reply:?}");
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+}
+
+/// A proxy that gives up soon, and a client of a primary that can be demoted by hand.
+fn impatient() -> (Bed, Proxy, Client) {
+    let bed = Bed::builder()
+        .replicas(1)
+        .sentinels(1)
+        .down_after(60_000)
+        .start();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "1s")
+        .start_ready();
+    let client = proxy.connect();
+    (bed, proxy, client)
+}
+
+fn demote(bed: &Bed) {
+    let port = bed.server(1).port().to_string();
+    let demoted = bed.server(0).command(&["REPLICAOF", "127.0.0.1", &port]);
+    assert!(demoted.is_ok());
+}
+
+fn promote(bed: &Bed, proxy: &Proxy) {
+    assert!(bed.server(0).command(&["REPLICAOF", "NO", "ONE"]).is_ok());
+    proxy.wait_primary(SOON, bed.server(0).addr());
+}
+
+#[test]
+fn a_transaction_that_was_given_up_is_not_begun_again() {
+    let (bed, proxy, mut client) = impatient();
+    assert!(client.call(&["MULTI"]).is_ok());
+    assert_eq!(client.call(&["SET", "k", "v"]).text(), "QUEUED");
+    demote(&bed);
+    // The server discards it and says why; there is no primary until the hold is over.
+    let reply = client.call(&["EXEC"]);
+    assert!(starts(&reply, "EXECABORT steadfast"), "{reply:?}");
+    promote(&bed, &proxy);
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+}
+
+#[test]
+fn what_follows_a_refused_multi_is_not_executed_by_itself() {
+    let (bed, proxy, mut client) = impatient();
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+    demote(&bed);
+    wait_until(SOON, "the demotion is noticed", || proxy.gate_is("shut"));
+    client.send(&["MULTI"]).unwrap();
+    let _refused_or_not = client.reply().unwrap();
+    promote(&bed, &proxy);
+    client.send(&["SET", "k", "v"]).unwrap();
+    client.send(&["EXEC"]).unwrap();
+    let _about_set = client.reply().unwrap();
+    let reply = client.reply().unwrap();
+    assert!(starts(&reply, "EXECABORT"), "{reply:?}");
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+}
+
+#[test]
+fn the_rest_of_a_lost_large_value_is_never_taken_for_commands() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let mut client = proxy.connect();
+    assert_eq!(client.call(&["PING"]).text(), "PONG");
+    let ping = command(&["PING"]);
+    let body = ping.repeat(400_000 / ping.len());
+    let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", body.len());
+    client.send_raw(head.as_bytes()).unwrap();
+    let (begun, rest) = body.split_at(ping.len() * 15_000);
+    client.send_raw(begun).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let server = bed.primary();
+    server.kill();
+    let reply = client.reply_within(SOON).unwrap();
+    assert!(starts(&reply, "MASTERDOWN"), "{reply:?}");
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    client.send_raw(rest).unwrap();
+    client.send_raw(b"\r\n").unwrap();
+    let told = client.reply_within(Duration::from_millis(500));
+    assert!(told.is_err(), "{told:?} to a part of a value");
+    server.restart();
+    assert_eq!(client.call(&["ECHO", "mine"]).text(), "mine");
+}
