@@ -219,7 +219,7 @@ impl Session {
     ) {
         let resp3 = self.state.borrow().resp3;
         if *kind == Kind::Multi || self.state.borrow().transaction.is_some() {
-            self.drop_transaction();
+            self.drop_transaction(intake);
             if !self.fail_part(intake, permit, kind, frame) {
                 self.fail_rest(intake, permit);
             }

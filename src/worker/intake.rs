@@ -34,6 +34,9 @@ pub(crate) struct Intake {
     pub(super) in_multi: bool,
     /// The transaction being sent cannot be executed any more: the rest of it is answered here.
     pub(super) hopeless: bool,
+    /// What the link has queued is not what its client sent: it has to go before anything more is
+    /// sent.
+    pub(super) holed: bool,
     /// A WATCH was lost with its link: the next EXEC must not be executed.
     pub(super) watch_lost: bool,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
@@ -69,6 +72,7 @@ impl Intake {
             admitted: config.client_password.is_none(),
             in_multi: false,
             hopeless: false,
+            holed: false,
             watch_lost: false,
             done: false,
             waiting_since: None,

@@ -70,7 +70,8 @@ impl Session {
         // sent again in part.
         let earlier = self.backlog.borrow_mut().take();
         cases.extend(earlier.into_iter().map(Case::unsent));
-        let entries: Vec<_> = cases.iter().map(entry).collect();
+        let hole = std::mem::take(&mut intake.holed).then_some(HOLE);
+        let entries: Vec<_> = cases.iter().map(entry).chain(hole).collect();
         let before = self.before();
         let plan = plan(&before, &entries);
         let mut state = self.state.borrow_mut();
@@ -199,18 +200,30 @@ impl Session {
     /// The transaction the client is sending will not be executed.
     pub(super) fn give_up_transaction(&self, intake: &mut Intake) {
         intake.hopeless = true;
-        self.drop_transaction();
+        self.drop_transaction(intake);
     }
 
     /// What is open on the link, or was to be opened on the next, will not be executed.
-    pub(super) fn drop_transaction(&self) {
+    pub(super) fn drop_transaction(&self, intake: &mut Intake) {
         let mut state = self.state.borrow_mut();
         match &*self.route.borrow() {
-            Route::Attached(_) => state.transaction.iter_mut().for_each(|it| it.abandon()),
-            Route::None | Route::Connecting => state.transaction = None,
+            // Which one is open there, its replies have yet to tell.
+            Route::Attached(link) if state.transaction.is_some() || link.slots() > 0 => {
+                intake.holed = true;
+                intake.blocked = true;
+                self.wake();
+            }
+            _ => state.transaction = None,
         }
     }
 }
+
+/// Stands for the part of a transaction that was refused and so is missing.
+const HOLE: Entry = Entry::Command {
+    class: Class::Effect,
+    progress: Progress::Partly,
+    kept: false,
+};
 
 impl Intake {
     /// The rest of the frame at hand has nowhere to go; its beginning is answered for.

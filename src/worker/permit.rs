@@ -113,12 +113,7 @@ impl Session {
         let intake = self.intake.borrow();
         let has_lapsed = self.worker.outage_has_outlasted_hold();
         // A queue with a hole in it must never be executed.
-        let state = self.state.borrow();
-        let holed = state
-            .transaction
-            .as_ref()
-            .is_some_and(|it| it.is_abandoned());
-        holed || (has_lapsed && (link.slots() > 0 || intake.in_multi))
+        intake.holed || (has_lapsed && (link.slots() > 0 || intake.in_multi))
     }
 
     /// Whether dials have failed for as long as a command is held.

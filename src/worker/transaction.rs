@@ -11,7 +11,6 @@ const KEPT_MAX: usize = 1024 * 1024;
 pub(super) struct Transaction {
     frames: Vec<u8>,
     incomplete: bool,
-    abandoned: bool,
     sets: bool,
 }
 
@@ -46,17 +45,7 @@ impl Transaction {
 
     /// Whether all of it is at hand, and nothing was refused.
     pub(super) fn is_replayable(&self) -> bool {
-        !self.incomplete && !self.abandoned
-    }
-
-    /// Its client was told that it will not be executed: the link it is open on must go.
-    pub(super) fn abandon(&mut self) {
-        self.abandoned = true;
-    }
-
-    /// Whether it is only still open because its link is.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.abandoned
+        !self.incomplete
     }
 
     /// Whether something in it changes the connection's state, if EXEC says so.

@@ -112,8 +112,8 @@ pub(crate) struct Proxy {
     blocked: bool,
     /// MULTI and what was queued; none when something of it is missing.
     transaction: Option<Option<Vec<Command>>>,
-    /// It is open only because its link is.
-    abandoned: bool,
+    /// What the link has queued is not what its client sent.
+    holed: bool,
     watching: bool,
     multi_granted: bool,
     backlog: VecDeque<Item>,
@@ -142,7 +142,7 @@ impl Proxy {
             watch_lost: false,
             blocked: false,
             transaction: None,
-            abandoned: false,
+            holed: false,
             watching: false,
             multi_granted: false,
             backlog: VecDeque::new(),
@@ -266,7 +266,7 @@ impl Proxy {
 
     /// A queue with a hole in it must never be executed.
     pub(crate) fn drop_holed(&mut self) -> Option<Wire> {
-        match self.abandoned {
+        match self.holed {
             true => self.lose_link(),
             false => None,
         }

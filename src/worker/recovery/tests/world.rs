@@ -219,6 +219,8 @@ impl World {
             if self.proxy.is_at_rest() {
                 return Ok(());
             }
+            let lost = self.proxy.drop_holed();
+            self.lost(lost, usize::MAX);
             self.nodes[self.current].jobs += 1;
             self.attach();
             self.proxy.pump(self.may, usize::MAX);

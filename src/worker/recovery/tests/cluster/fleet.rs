@@ -45,7 +45,7 @@ pub(super) struct Instance {
     asked: [Option<Millis>; SENTINELS],
     /// The newest claim that a node itself confirmed.
     known: Option<Claim>,
-    named: Vec<Claim>,
+    named: Vec<(Claim, Millis)>,
     /// Failovers heard of whose end was not.
     heard: [Option<Millis>; SENTINELS],
     pub(super) clients: Vec<Client>,
@@ -89,6 +89,9 @@ impl Instance {
 
     /// A Sentinel's answer.
     pub(super) fn answer(&mut self, sentinel: usize, claim: Claim, trouble: bool, asked: Millis) {
+        if !self.named.iter().any(|(named, _)| *named == claim) {
+            self.named.push((claim.clone(), asked));
+        }
         let claim = match self.rules.bug {
             Some(Bug::ForgetsTheEpoch) => Claim { epoch: 1, ..claim },
             _ => claim,
@@ -101,9 +104,6 @@ impl Instance {
         };
         self.underway
             .polled(&from, trouble, Some(&claim.address), asked);
-        if !self.named.contains(&claim) {
-            self.named.push(claim.clone());
-        }
         let run_id = format!("sentinel-{sentinel}");
         self.election.observe(&run_id, claim, 2, asked);
     }
@@ -145,8 +145,10 @@ impl Instance {
         let address = address(node);
         self.election.verdict(&address, says, sent);
         if says == Says::Master {
-            let confirmed = self.named.iter().filter(|claim| claim.address == address);
-            let newest = confirmed.max_by_key(|claim| claim.epoch).cloned();
+            let confirmed =
+                |(claim, asked): &&(Claim, Millis)| claim.address == address && *asked <= sent;
+            let newest = self.named.iter().filter(confirmed).map(|(claim, _)| claim);
+            let newest = newest.max_by_key(|claim| claim.epoch).cloned();
             if newest.as_ref().map(|claim| claim.epoch) > self.known.as_ref().map(|it| it.epoch) {
                 self.known = newest;
             }
@@ -263,7 +265,7 @@ impl Instance {
         let may = self.may(now);
         let current = self.current();
         let stale = match (self.election.current(), &self.known) {
-            (Some(current), Some(known)) => known.epoch > current.epoch,
+            (Some(current), Some(known)) => known.address != current.address,
             _ => false,
         };
         let client = &mut self.clients[client];
@@ -311,11 +313,13 @@ impl Instance {
 
     /// What was written to lost links arrives where a node takes it.
     pub(super) fn arrive_late(&mut self, servers: &mut Servers) {
-        for (node, wire) in &mut self.late {
+        self.late.retain_mut(|(node, wire)| {
             let data = &mut servers.nodes[*node];
             if data.answers {
                 wire.arrive(&mut data.node, usize::MAX);
             }
-        }
+            // A node that is gone for good takes nothing any more.
+            !data.answers && data.frozen
+        });
     }
 }

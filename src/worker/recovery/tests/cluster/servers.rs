@@ -134,7 +134,7 @@ impl Servers {
         for sentinel in 0..SENTINELS {
             let later = match sentinel == self.leader {
                 true => 0,
-                false => chance.within(1, 1_500),
+                false => chance.within(1, 4_500),
             };
             turns.push((named + later, Turn::Names(sentinel)));
         }
@@ -142,7 +142,7 @@ impl Servers {
             Fault::Freeze(wakes) => start + wakes,
             _ => named,
         };
-        let demoted = named.max(wakes) + chance.within(10, 800);
+        let demoted = named.max(wakes) + chance.within(10, 3_000);
         if fault != Fault::Crash {
             turns.push((demoted, Turn::Demoted));
         }

@@ -109,7 +109,6 @@ impl Proxy {
 
     pub(super) fn end_transaction(&mut self) {
         self.watching = false;
-        self.abandoned = false;
         self.transaction = None;
     }
 

@@ -34,17 +34,17 @@ impl Proxy {
     fn sort(&mut self, mut cases: Vec<Case>) {
         self.blocked = false;
         cases.extend(self.backlog.drain(..).map(unsent));
-        let entries: Vec<_> = cases.iter().map(entry).collect();
+        let hole = std::mem::take(&mut self.holed).then_some(HOLE);
+        let entries: Vec<_> = cases.iter().map(entry).chain(hole).collect();
         let before = Before {
             in_transaction: self.transaction.is_some(),
-            replayable: matches!(self.transaction, Some(Some(_))) && !self.abandoned,
+            replayable: matches!(self.transaction, Some(Some(_))),
             watching: self.watching,
             multi_granted: self.multi_granted,
             resume_blocking: self.resume_blocking,
         };
         let plan = (self.planner)(&before, &entries);
         self.watching = false;
-        self.abandoned = false;
         if !plan.replay {
             self.transaction = None;
         }
@@ -63,6 +63,12 @@ impl Proxy {
         }
     }
 }
+
+const HOLE: Entry = Entry::Command {
+    class: Class::Effect,
+    progress: Progress::Partly,
+    kept: false,
+};
 
 /// DISCARD in place of EXEC.
 pub(super) fn stand_in(exec: Id) -> Command {

@@ -14,19 +14,45 @@ impl Proxy {
     }
 
     fn fail(&mut self, kind: &Kind, op: Op, maybe_executed: bool) {
-        match kind {
-            Kind::Blocking | Kind::LostWatch => self.answer(own(Reply::Nil)),
-            Kind::Exec => self.answer(own(Reply::Aborted)),
-            Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(own(Reply::Ok)),
-            _ if maybe_executed && matches!(op, Op::Read | Op::Pop) => {
-                self.answer(own(Reply::Uncertain));
+        if *kind == Kind::Multi || self.transaction.is_some() {
+            self.drop_transaction();
+            if !self.fail_part(kind) {
+                self.fail_rest();
             }
-            _ => self.refuse(),
+            return;
         }
-        match kind {
-            Kind::Multi | Kind::Queued if self.in_multi => self.give_up_transaction(),
-            Kind::Exec | Kind::LostWatch | Kind::Discard => self.forget_transaction(),
-            _ => {}
+        self.answer(own(match kind {
+            Kind::Blocking => Reply::Nil,
+            Kind::Exec => Reply::Aborted,
+            Kind::Discard | Kind::Unwatch => Reply::Ok,
+            _ if maybe_executed && matches!(op, Op::Read | Op::Pop) => Reply::Uncertain,
+            _ => Reply::NotExecuted,
+        }));
+    }
+
+    fn fail_part(&mut self, kind: &Kind) -> bool {
+        let (reply, ends) = match kind {
+            Kind::Exec => (Reply::Aborted, true),
+            Kind::LostWatch => (Reply::Nil, true),
+            Kind::Discard => (Reply::Ok, true),
+            Kind::Multi => (Reply::Ok, false),
+            _ => (Reply::NotExecuted, false),
+        };
+        self.answer(own(reply));
+        ends
+    }
+
+    fn fail_rest(&mut self) {
+        loop {
+            match self.backlog.pop_front() {
+                None => {
+                    self.hopeless = self.in_multi;
+                    return;
+                }
+                Some(Item::Answer(told)) => self.answer(told),
+                Some(Item::Command(kind, ..)) if self.fail_part(&kind) => return,
+                Some(Item::Command(..)) => {}
+            }
         }
     }
 
@@ -47,15 +73,17 @@ impl Proxy {
         }
     }
 
-    pub(super) fn give_up_transaction(&mut self) {
+    fn give_up_transaction(&mut self) {
         self.hopeless = true;
-        self.forget_transaction();
+        self.drop_transaction();
     }
 
-    fn forget_transaction(&mut self) {
-        match self.link {
-            Some(_) => self.abandoned = self.transaction.is_some(),
-            None => self.transaction = None,
+    fn drop_transaction(&mut self) {
+        match &self.link {
+            Some(link) if self.transaction.is_some() || !link.slots.is_empty() => {
+                (self.holed, self.blocked) = (true, true);
+            }
+            _ => self.transaction = None,
         }
     }
 
