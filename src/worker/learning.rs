@@ -8,6 +8,7 @@ use crate::resp::{Class, Peek, Rejection, class, first_word, integer, rejection,
 use crate::topology::Sign;
 
 use super::link::Link;
+use super::outbox::BULK_MIN;
 use super::routing::{Fault, Router, Verdict};
 use super::session::Session;
 use super::slot::{Kind, ReplyMode};
@@ -216,7 +217,8 @@ impl Router {
         };
         let frame = self.front_frame();
         frame.iter().for_each(|frame| owner.note_script(frame));
-        transaction.queued(frame);
+        let large = self.head().is_some_and(|head| head.len > BULK_MIN as u64);
+        transaction.queued(frame, large);
         true
     }
 
@@ -242,11 +244,10 @@ impl Router {
             }
             Kind::Watch => state.watching |= succeeded,
             Kind::Unwatch => state.watching &= !succeeded,
-            Kind::Setting if succeeded => {
-                self.front_frame()
-                    .iter()
-                    .for_each(|frame| state.learn(frame));
-            }
+            Kind::Setting if succeeded => match self.front_frame() {
+                Some(frame) => state.learn(frame),
+                None => state.lose_track(),
+            },
             Kind::Script(mark) if succeeded => {
                 self.front_frame()
                     .iter()
@@ -256,9 +257,10 @@ impl Router {
             Kind::Auth | Kind::Hello(_) if succeeded => {
                 state.learn_version(frame.first().copied());
                 state.multi_granted = false;
-                self.front_frame()
-                    .iter()
-                    .for_each(|frame| state.learn(frame));
+                match self.front_frame() {
+                    Some(frame) => state.learn(frame),
+                    None => state.lose_track(),
+                }
             }
             _ => {}
         }

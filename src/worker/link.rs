@@ -332,6 +332,7 @@ impl Link {
         let mut router = self.router.borrow_mut();
         let wreck = Wreck {
             in_delivery: router.is_in_delivery(),
+            muting: router.is_muting(),
             cases: router.take_cases(unwritten),
         };
         drop(router);
@@ -370,6 +371,8 @@ impl Link {
 pub(super) struct Wreck {
     /// A part of a frame has gone to the client, and the rest will never come.
     pub(super) in_delivery: bool,
+    /// The beginning of a reply has used up a CLIENT REPLY SKIP, and the rest will never come.
+    pub(super) muting: bool,
     /// The commands that were in flight, oldest first.
     pub(super) cases: Vec<Case>,
 }

@@ -150,7 +150,10 @@ impl Walk<'_> {
                 (Class::Exec, Progress::Whole | Progress::Answered) => {
                     return Stretch::MaybeExecuted;
                 }
-                (Class::Exec | Class::Discard, _) => break,
+                (Class::Exec | Class::Discard, _) => {
+                    broken |= !kept;
+                    break;
+                }
                 // The server had refused a part of it: EXEC cannot have executed the rest.
                 (_, Progress::Refused) if !broken && kept && rest_is_at_hand(rest) => {
                     return Stretch::Replayed;
@@ -266,8 +269,8 @@ impl Walk<'_> {
 }
 
 fn rest_is_at_hand(rest: &[Entry]) -> bool {
-    let ends = |entry: &&Entry| {
-        !matches!(
+    let ends = |entry: &Entry| {
+        matches!(
             entry,
             Entry::Command {
                 class: Class::Exec | Class::Discard,
@@ -275,8 +278,9 @@ fn rest_is_at_hand(rest: &[Entry]) -> bool {
             }
         )
     };
+    let end = rest.iter().position(ends).map_or(rest.len(), |at| at + 1);
     rest.iter()
-        .take_while(ends)
+        .take(end)
         .all(|entry| !matches!(entry, Entry::Command { kept: false, .. }))
 }
 

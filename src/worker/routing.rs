@@ -138,6 +138,15 @@ impl Router {
         self.in_delivery
     }
 
+    /// Whether the reply at hand is one the client has asked to be spared.
+    pub(super) fn is_muting(&self) -> bool {
+        let muted = Verdict {
+            deliver: false,
+            reply: true,
+        };
+        self.mode == Mode::Passing(muted)
+    }
+
     /// The oldest command as it was sent, where it is kept.
     pub(super) fn front_frame(&self) -> Option<&[u8]> {
         self.flight.as_ref()?.front_frame()
