@@ -214,3 +214,56 @@ fn a_reply_to_be_skipped_is_skipped_also_when_it_comes_again() {
     wait_until(SOON, "the link is cut", || cutter.cuts() == 1);
     assert!(client.call(&["ECHO", "mine"]).text() == "mine");
 }
+
+#[test]
+fn a_script_is_loaded_once_however_many_commands_ask_for_it() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let script = format!("return 1 --{}", "x".repeat(20_000));
+    let digest = client.call(&["SCRIPT", "LOAD", &script]).text();
+    assert_eq!(client.call(&["EVALSHA", &digest, "0"]), Value::Int(1));
+    // Nobody loads it again for the new process.
+    bed.primary().restart();
+    proxy.wait_ready();
+    wait_until(SOON, "it serves again", || {
+        client.call(&["PING"]).text() == "PONG"
+    });
+    let count = 200;
+    let bytes = command(&["EVALSHA", &digest, "0"]).repeat(count);
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count {
+        assert_eq!(client.reply().unwrap(), Value::Int(1));
+    }
+    let stats = client.call(&["INFO", "commandstats"]).text();
+    let loads = stats.lines().find(|line| line.contains("script|load"));
+    assert!(loads.unwrap().contains("calls=1,"), "{loads:?}");
+}
+
+#[test]
+fn a_client_that_has_logged_in_again_survives_the_loss_of_its_link() {
+    let bed = Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .requirepass("secret")
+        .user("app", "on >app-pw ~* &* +@all")
+        .start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(
+        client
+            .call(&["HELLO", "3", "AUTH", "app", "app-pw"])
+            .error()
+            .is_none()
+    );
+    assert!(client.call(&["SELECT", "3"]).is_ok());
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(client.call(&["SET", "here", "v"]).is_ok());
+    let id = client.call(&["CLIENT", "LIST"]).text();
+    let ours = id.lines().find(|line| line.contains("db=3"));
+    let id = ours.and_then(|line| line.split(['=', ' ']).nth(1)).unwrap();
+    bed.primary().command(&["CLIENT", "KILL", "ID", id]);
+    assert_eq!(client.call(&["EXISTS", "here"]), Value::Int(1));
+    assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
+}
