@@ -20,6 +20,7 @@ use super::ids::Registration;
 use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
 use super::refusing::Case;
 use super::routing::{Fault, Router};
+use super::scripts::Loads;
 use super::session::Session;
 use super::slot::Kind;
 use super::wake::WakeSlot;
@@ -48,6 +49,8 @@ pub(crate) struct Link {
     pub(super) id_asked: Cell<bool>,
     /// The server does not let this client load scripts.
     pub(super) scripts_refused: Cell<bool>,
+    /// Scripts that were loaded by this link, or are being loaded.
+    pub(super) loads: RefCell<Loads>,
     /// The owner can be found by its id.
     pub(super) registration: RefCell<Option<Registration>>,
     ended: Cell<bool>,
@@ -73,6 +76,7 @@ impl Link {
             upstream_id: Cell::new(None),
             id_asked: Cell::new(false),
             scripts_refused: Cell::new(false),
+            loads: RefCell::default(),
             registration: RefCell::default(),
             ended: Cell::new(false),
         })
