@@ -301,7 +301,13 @@ impl Session {
     /// Whether a link is wanted although no command waits for one.
     pub(super) fn pursue_feed(self: &Rc<Self>, intake: &mut Intake) {
         let linkless = matches!(&*self.route.borrow(), Route::None);
-        if linkless && self.state.borrow().expects_feed() {
+        let in_vain = linkless
+            && self.state.borrow().expects_feed()
+            && matches!(self.way(intake), Permit::Refuse);
+        if in_vain && self.state.borrow().is_listening() {
+            self.close_after_flush();
+        } else if in_vain {
+            // Nothing else would have us try again.
             self.way(intake);
         }
     }

@@ -63,7 +63,8 @@ impl Router {
         let Some(head) = self.head() else {
             return false;
         };
-        if frame.first() != Some(&b'-') || head.kind != Kind::Plain || self.is_refused() {
+        let may_ask = head.kind == Kind::Plain && !self.is_refused() && link.is_open();
+        if frame.first() != Some(&b'-') || !may_ask {
             return false;
         }
         let (owner, alone) = (head.owner.clone(), head.count == 1 && self.slots() == 1);
@@ -146,6 +147,7 @@ impl Router {
                 Err(Fault::Rejected)
             }
             Kind::Restore(false) => Ok(()),
+            _ if will_pass(frame) => Err(Fault::Rejected),
             _ => Err(Fault::Revoked),
         }
     }
@@ -314,6 +316,12 @@ impl Router {
         owner.role_checked();
         Ok(())
     }
+}
+
+/// Whether an error is about the moment and not about what was asked.
+fn will_pass(frame: &[u8]) -> bool {
+    const PASSING: [&[u8]; 2] = [b"-BUSY ", b"-ERR max number of clients reached"];
+    PASSING.iter().any(|text| frame.starts_with(text))
 }
 
 /// Whether a reply is no error.

@@ -425,10 +425,7 @@ impl Router {
 
     /// Whether the oldest command may have no reply for ever, or the stream has no end.
     pub(super) fn waits_for_blocked(&self) -> bool {
-        let endless = |owner: &Rc<Session>| {
-            let state = owner.state.borrow();
-            state.is_subscribed() || state.monitor
-        };
+        let endless = |owner: &Rc<Session>| owner.state.borrow().is_listening();
         match self.head() {
             Some(head) => matches!(head.kind, Kind::Blocking(_)) || endless(&head.owner),
             None => self.owner.as_ref().is_some_and(endless),

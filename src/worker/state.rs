@@ -44,7 +44,12 @@ impl ClientState {
 
     /// Whether the client expects to be sent something without asking.
     pub(super) fn expects_feed(&self) -> bool {
-        self.monitor || self.is_subscribed() || self.has_tracking()
+        self.is_listening() || self.has_tracking()
+    }
+
+    /// Whether all the client may be waiting for is what others say.
+    pub(super) fn is_listening(&self) -> bool {
+        self.monitor || self.is_subscribed()
     }
 
     /// Whether the client keeps a cache that the server tells of changes.
