@@ -313,13 +313,27 @@ impl Session {
 
     /// Whether a link is wanted although no command waits for one.
     pub(super) fn pursue_feed(self: &Rc<Self>) {
-        let mut route = self.route.borrow_mut();
-        if matches!(&*route, Route::None)
-            && self.state.borrow().expects_feed()
-            && self.worker.may_listen_now()
-            && self.is_trusted_again()
-        {
-            *route = Route::Connecting;
+        let linkless = matches!(&*self.route.borrow(), Route::None);
+        if !linkless || !self.state.borrow().expects_feed() {
+            return;
+        }
+        if !self.worker.may_send_now() {
+            return self.pursue_feed_early();
+        }
+        let mut intake = self.intake.borrow_mut();
+        let in_vain = matches!(self.way(&mut intake), Permit::Refuse);
+        if in_vain && self.state.borrow().is_listening() {
+            self.close_after_flush();
+        } else if in_vain {
+            // Nothing else would have us try again.
+            self.way(&mut intake);
+        }
+    }
+
+    /// Before the gate is opened to everybody.
+    fn pursue_feed_early(self: &Rc<Self>) {
+        if self.worker.may_listen_now() && self.is_trusted_again() {
+            *self.route.borrow_mut() = Route::Connecting;
             pool::connect(self);
         }
     }

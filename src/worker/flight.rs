@@ -35,6 +35,8 @@ pub(crate) struct Flight {
     /// What was sent for the slots that are kept, from `head` on.
     bytes: Vec<u8>,
     head: usize,
+    /// Bytes that were sent for a command that was taken back.
+    taken_back: u64,
 }
 
 impl Flight {
@@ -96,7 +98,8 @@ impl Flight {
 
     /// Takes back what was noted last: that command will never be complete.
     pub(super) fn unpush(&mut self) {
-        self.slots.pop_back();
+        let slot = self.slots.pop_back();
+        self.taken_back += slot.map_or(0, |slot| slot.len);
     }
 
     /// The oldest.
@@ -179,7 +182,7 @@ impl Flight {
     /// Gives up all commands, oldest first, each with its bytes where they are kept and whether
     /// the last `unwritten` bytes of all that was sent include its end.
     pub(super) fn dismantle(mut self, unwritten: usize) -> Vec<Remains> {
-        let sent: u64 = self.slots.iter().map(|slot| slot.len).sum();
+        let sent = self.slots.iter().map(|slot| slot.len).sum::<u64>() + self.taken_back;
         // Of the first slot, what was answered is counted too: its bytes went first of all.
         let written = sent.saturating_sub(unwritten as u64);
         let (mut stream, mut at) = (0, self.head);
@@ -188,7 +191,12 @@ impl Flight {
             let from = stream;
             stream += slot.len;
             if !slot.kept {
-                remains.extend(slot.unkept_remains(stream <= written));
+                remains.extend(unkept(
+                    slot.kind,
+                    slot.count,
+                    from < written,
+                    stream <= written,
+                ));
                 continue;
             }
             let run = self.run(at, slot.len);
@@ -209,20 +217,15 @@ impl Flight {
     }
 }
 
-impl Slot {
-    fn unkept_remains(self, written: bool) -> impl Iterator<Item = Remains> {
-        let first = Remains {
-            kind: self.kind,
-            frame: None,
-            written,
-        };
-        let more = (1..self.count).map(move |_| Remains {
-            kind: Kind::Plain,
-            frame: None,
-            written,
-        });
-        std::iter::once(first).chain(more)
-    }
+/// The commands of a slot whose bytes are not kept. Where they end in a run is not known without
+/// those: once it is `begun`, any may be written, but the last one is only when all is `written`.
+fn unkept(kind: Kind, count: u32, begun: bool, written: bool) -> impl Iterator<Item = Remains> {
+    let mut kind = Some(kind);
+    (1..=count).map(move |nth| Remains {
+        kind: kind.take().unwrap_or(Kind::Plain),
+        frame: None,
+        written: if nth == count { written } else { begun },
+    })
 }
 
 /// A command that was in flight on a link that is lost.
@@ -284,7 +287,8 @@ impl Store {
     }
 
     /// Takes back one that has come to its end.
-    pub(super) fn put(&self, flight: Box<Flight>) {
+    pub(super) fn put(&self, mut flight: Box<Flight>) {
+        flight.taken_back = 0;
         let mut store = self.0.borrow_mut();
         if store.len() < STORE_MAX
             && flight.is_empty()
@@ -293,5 +297,22 @@ impl Store {
         {
             store.push(flight);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(begun: bool, written: bool) -> Vec<bool> {
+        let remains = unkept(Kind::Plain, 3, begun, written);
+        remains.map(|it| it.written).collect()
+    }
+
+    #[test]
+    fn of_a_run_that_was_begun_only_the_last_is_known_not_to_be_written() {
+        assert_eq!(written(false, false), [false; 3]);
+        assert_eq!(written(true, false), [true, true, false]);
+        assert_eq!(written(true, true), [true; 3]);
     }
 }

@@ -79,11 +79,7 @@ impl Session {
 
     /// Who only listens is not left silent for longer than a command is held.
     pub(super) fn close_if_silent(&self) {
-        let listens = || {
-            let state = self.state.borrow();
-            state.is_subscribed() || state.monitor
-        };
-        if self.worker.outage_has_outlasted_hold() && listens() {
+        if self.worker.outage_has_outlasted_hold() && self.state.borrow().is_listening() {
             self.close_after_flush();
         }
     }

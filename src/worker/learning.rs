@@ -8,6 +8,7 @@ use crate::resp::{Class, Peek, Rejection, class, first_word, integer, rejection,
 use crate::topology::Sign;
 
 use super::link::Link;
+use super::outbox::BULK_MIN;
 use super::routing::{Fault, Router, Verdict};
 use super::session::Session;
 use super::slot::{Kind, ReplyMode};
@@ -125,6 +126,7 @@ impl Router {
                 Err(Fault::Rejected)
             }
             Kind::Restore(false) => Ok(()),
+            _ if will_pass(frame) => Err(Fault::Rejected),
             _ => Err(Fault::Revoked),
         }
     }
@@ -205,7 +207,8 @@ impl Router {
         };
         let frame = self.front_frame();
         frame.iter().for_each(|frame| owner.note_script(frame));
-        transaction.queued(frame);
+        let large = self.head().is_some_and(|head| head.len > BULK_MIN as u64);
+        transaction.queued(frame, large);
         true
     }
 
@@ -239,11 +242,10 @@ impl Router {
             }
             Kind::Watch => state.watching |= succeeded,
             Kind::Unwatch => state.watching &= !succeeded,
-            Kind::Setting if succeeded => {
-                self.front_frame()
-                    .iter()
-                    .for_each(|frame| state.learn(frame));
-            }
+            Kind::Setting if succeeded => match self.front_frame() {
+                Some(frame) => state.learn(frame),
+                None => state.lose_track(),
+            },
             Kind::Scan(kind) if succeeded => {
                 state.learn_cursor(*kind, frame, owner.worker.generation());
             }
@@ -256,9 +258,10 @@ impl Router {
             Kind::Auth | Kind::Hello(_) if succeeded => {
                 state.learn_version(frame.first().copied());
                 state.multi_granted = false;
-                self.front_frame()
-                    .iter()
-                    .for_each(|frame| state.learn(frame));
+                match self.front_frame() {
+                    Some(frame) => state.learn(frame),
+                    None => state.lose_track(),
+                }
             }
             _ => {}
         }
@@ -312,6 +315,12 @@ impl Router {
         owner.role_checked();
         Ok(())
     }
+}
+
+/// Whether an error is about the moment and not about what was asked.
+fn will_pass(frame: &[u8]) -> bool {
+    const PASSING: [&[u8]; 2] = [b"-BUSY ", b"-ERR max number of clients reached"];
+    PASSING.iter().any(|text| frame.starts_with(text))
 }
 
 /// Whether a reply is no error.

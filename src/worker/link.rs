@@ -21,6 +21,7 @@ use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
 use super::permit::Permit;
 use super::refusing::Case;
 use super::routing::{Fault, Router};
+use super::scripts::Loads;
 use super::session::Session;
 use super::slot::Kind;
 use super::waiting::Offset;
@@ -54,6 +55,8 @@ pub(crate) struct Link {
     pub(super) offset: Cell<Offset>,
     /// The WAIT that is due next does not.
     pub(super) miscounts: Cell<bool>,
+    /// Scripts that were loaded by this link, or are being loaded.
+    pub(super) loads: RefCell<Loads>,
     /// The owner can be found by its id.
     pub(super) registration: RefCell<Option<Registration>>,
     /// It is being made what a lost one was.
@@ -84,6 +87,7 @@ impl Link {
             scripts_refused: Cell::new(false),
             offset: Cell::default(),
             miscounts: Cell::new(false),
+            loads: RefCell::default(),
             registration: RefCell::default(),
             ended: Cell::new(false),
         })
@@ -347,6 +351,7 @@ impl Link {
         let mut router = self.router.borrow_mut();
         let wreck = Wreck {
             in_delivery: router.is_in_delivery(),
+            muting: router.is_muting(),
             cases: router.take_cases(unwritten),
         };
         drop(router);
@@ -385,6 +390,8 @@ impl Link {
 pub(super) struct Wreck {
     /// A part of a frame has gone to the client, and the rest will never come.
     pub(super) in_delivery: bool,
+    /// The beginning of a reply has used up a CLIENT REPLY SKIP, and the rest will never come.
+    pub(super) muting: bool,
     /// The commands that were in flight, oldest first.
     pub(super) cases: Vec<Case>,
 }

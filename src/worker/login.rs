@@ -166,6 +166,11 @@ fn accepts(config: &Config, presented: &[u8]) -> bool {
         .is_none_or(|password| password.matches(presented))
 }
 
+/// This HELLO without any AUTH.
+pub(super) fn without_auth(hello: &[u8]) -> Vec<u8> {
+    split_hello(hello).rest
+}
+
 /// A HELLO taken apart: the passwords of its AUTHs (the server takes several, and the last one
 /// counts), and the command without any of them.
 struct Hello<'a> {

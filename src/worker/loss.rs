@@ -37,8 +37,15 @@ impl Session {
         let wreck = link.wreck();
         *self.route.borrow_mut() = Route::None;
         let ending = matches!(self.phase.get(), Phase::Closing | Phase::Ended);
-        // Inside a frame no error can be told; and who sends no more is not kept waiting.
-        if wreck.in_delivery || self.phase.get() != Phase::Open {
+        let mut state = self.state.borrow_mut();
+        let blind = state.is_unknown() || wreck.cases.iter().any(is_blind);
+        if wreck.muting {
+            state.skip_again();
+        }
+        drop(state);
+        // Inside a frame no error can be told; who sends no more is not kept waiting; and nobody
+        // goes on as another user or in another database.
+        if wreck.in_delivery || blind || self.phase.get() != Phase::Open {
             return if ending {
                 self.wake()
             } else {
@@ -135,6 +142,7 @@ impl Session {
                 let name = &self.worker.config.primary_name;
                 answer(&replies::masterdown(name, waited))
             }
+            Fate::Begun if case.kind == Kind::LostWatch => answer(replies::nil(resp3)),
             Fate::Begun => answer(replies::OK),
             Fate::Queued => answer(replies::QUEUED),
             Fate::Aborted => answer(replies::ABORTED),
@@ -194,6 +202,15 @@ fn class_of(case: &Case) -> Class {
         Class::Multi if case.reply.as_deref().is_some_and(failed) => Class::Effect,
         class => class,
     }
+}
+
+/// Whether the connection's state cannot be told without this command, whose bytes are gone.
+fn is_blind(case: &Case) -> bool {
+    let sets = matches!(
+        case.kind,
+        Kind::Setting | Kind::Auth | Kind::Hello(_) | Kind::Reset | Kind::ReplyMode(_)
+    );
+    sets && case.frame.is_none()
 }
 
 impl Session {

@@ -2,6 +2,7 @@
 //! not. Nothing is sent unless the gate is open and its lease valid at that moment.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -15,6 +16,9 @@ use super::slot::Kind;
 /// Links in a row that may refuse a command, with the primary proving itself in between, before
 /// the client gets the server's error.
 const REFUSALS_MAX: u8 = 5;
+/// Refusals further apart have nothing to do with each other: what was refused is sent again as
+/// soon as the primary has proved itself, and it does so twice a second.
+const REFUSALS_GAP: Duration = Duration::from_secs(10);
 
 /// What may be done with a command now.
 #[derive(Debug)]
@@ -96,16 +100,21 @@ impl Session {
 
     /// Counts links in a row that refused a command as no primary would.
     pub(super) fn count_refusals(&self, fault: &Fault) {
-        let refusals = match fault {
-            Fault::Rejected => self.refusals.get().saturating_add(1),
-            _ => 0,
-        };
-        self.refusals.set(refusals);
+        self.refusals.set(match fault {
+            Fault::Rejected => Some((self.refused_in_a_row() + 1, Instant::now())),
+            _ => None,
+        });
+    }
+
+    fn refused_in_a_row(&self) -> u8 {
+        let refusals = self.refusals.get();
+        let recent = refusals.filter(|(_, last)| last.elapsed() < REFUSALS_GAP);
+        recent.map_or(0, |(count, _)| count.min(REFUSALS_MAX))
     }
 
     /// Whether a refusal is hidden once more from the client.
     pub(super) fn may_try_again(&self) -> bool {
-        self.refusals.get() < REFUSALS_MAX
+        self.refused_in_a_row() < REFUSALS_MAX
     }
 
     /// Whether what is in flight on a link to a primary that is out of reach is to be given up.

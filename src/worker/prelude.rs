@@ -86,7 +86,8 @@ impl Session {
         let worker = &self.worker;
         let mark = worker.scripts.mark(link.generation);
         let text = worker.known_scripts.lacks(&worker.scripts, &digest, mark)?;
-        Some(load(digest, &text, mark))
+        let begins = link.loads.borrow_mut().begin(digest, mark);
+        begins.then(|| load(digest, &text, mark))
     }
 
     /// A transaction cannot be repaired once it is executed: all that it may use is loaded before.
@@ -98,8 +99,11 @@ impl Session {
         let mark = worker.scripts.mark(link.generation);
         let known = &worker.known_scripts;
         let missing = known.missing(&worker.scripts, mark, PRELOAD_MAX);
+        let mut loads = link.loads.borrow_mut();
+        let begun = missing.into_iter();
+        let begun = begun.filter(|(digest, _)| loads.begin(*digest, mark));
         let load_one = |(digest, text): (Digest, Arc<[u8]>)| load(digest, &text, mark);
-        missing.into_iter().map(load_one).collect()
+        begun.map(load_one).collect()
     }
 
     /// A transaction may use a script: the next one finds it loaded on any node.

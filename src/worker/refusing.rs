@@ -92,7 +92,8 @@ impl Router {
         let Some(head) = self.head() else {
             return false;
         };
-        if frame.first() != Some(&b'-') || head.kind != Kind::Plain || self.is_refused() {
+        let may_ask = head.kind == Kind::Plain && !self.is_refused() && link.is_open();
+        if frame.first() != Some(&b'-') || !may_ask {
             return false;
         }
         let (owner, alone) = (head.owner.clone(), head.count == 1 && self.slots() == 1);

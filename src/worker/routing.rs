@@ -138,6 +138,15 @@ impl Router {
         self.in_delivery
     }
 
+    /// Whether the reply at hand is one the client has asked to be spared.
+    pub(super) fn is_muting(&self) -> bool {
+        let muted = Verdict {
+            deliver: false,
+            reply: true,
+        };
+        self.mode == Mode::Passing(muted)
+    }
+
     /// The oldest command as it was sent, where it is kept.
     pub(super) fn front_frame(&self) -> Option<&[u8]> {
         self.flight.as_ref()?.front_frame()
@@ -422,10 +431,7 @@ impl Router {
 
     /// Whether the oldest command may have no reply for ever, or the stream has no end.
     pub(super) fn waits_for_blocked(&self) -> bool {
-        let endless = |owner: &Rc<Session>| {
-            let state = owner.state.borrow();
-            state.is_subscribed() || state.monitor
-        };
+        let endless = |owner: &Rc<Session>| owner.state.borrow().is_listening();
         match self.head() {
             Some(head) => {
                 matches!(head.kind, Kind::Blocking(_) | Kind::Wait) || endless(&head.owner)

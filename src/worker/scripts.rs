@@ -6,7 +6,7 @@
 //! of ours.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -156,6 +156,25 @@ impl Scripts {
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // A panic in between would leave at worst a count that is off.
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The scripts one link has asked the server to load at one mark: until it has answered, what
+/// follows in the same pipeline must not ask for each again.
+#[derive(Debug, Default)]
+pub(super) struct Loads {
+    at: Mark,
+    digests: HashSet<Digest>,
+}
+
+impl Loads {
+    /// Notes that the script is being loaded at `mark`; `false` when it was noted before.
+    pub(super) fn begin(&mut self, digest: Digest, mark: Mark) -> bool {
+        if self.at != mark || self.digests.len() >= KNOWN_MAX {
+            self.digests.clear();
+            self.at = mark;
+        }
+        self.digests.insert(digest)
     }
 }
 

@@ -77,8 +77,8 @@ pub(crate) struct Session {
     pub(super) was_attached: Cell<bool>,
     /// When the session is woken for a command's own timeout.
     pub(super) alarm: Cell<Option<Instant>>,
-    /// Links in a row that refused a command as no primary would.
-    pub(super) refusals: Cell<u8>,
+    /// Links in a row that refused a command as no primary would, and when the last one did.
+    pub(super) refusals: Cell<Option<(u8, Instant)>>,
 }
 
 impl Session {
@@ -105,7 +105,7 @@ impl Session {
             lost_at: Cell::new(None),
             was_attached: Cell::new(false),
             alarm: Cell::new(None),
-            refusals: Cell::new(0),
+            refusals: Cell::new(None),
         });
         entry.insert(session.clone());
         worker.counters.clients.add(1);

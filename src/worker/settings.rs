@@ -1,12 +1,13 @@
 //! What a client has set on its connection and a new link has to be told again: login, RESP version,
 //! database, names, tracking. Learned when the server has said yes, and kept as the very commands
-//! that did it, in the order of their last success.
+//! that did it, in the order of their last success, but the login first.
 
 use zeroize::Zeroizing;
 
 use crate::resp::Args;
 
 use super::identity::redirection;
+use super::login::without_auth;
 
 /// What a command sets; a later one of the same kind takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    fn new(setting: Setting, frame: &[u8]) -> Self {
+        let frame = Zeroizing::new(frame.to_vec());
+        Self { setting, frame }
+    }
+
     /// The command.
     pub(super) fn frame(&self) -> &[u8] {
         &self.frame
@@ -63,7 +69,7 @@ impl Settings {
         };
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
         if is("AUTH") {
-            self.set(Setting::Login, frame);
+            self.learn_auth(frame);
         } else if is("HELLO") {
             self.learn_hello(args, frame);
         } else if is("SELECT") {
@@ -77,6 +83,15 @@ impl Settings {
         } else if is("CLIENT") {
             self.learn_client(args, frame);
         }
+    }
+
+    /// Who the client is counts before all else: without it nothing else may be asked for.
+    fn learn_auth(&mut self, frame: &[u8]) {
+        let version = self.0.iter_mut();
+        for wish in version.filter(|wish| wish.setting == Setting::Version) {
+            wish.frame = Zeroizing::new(without_auth(&wish.frame));
+        }
+        self.set_first(Setting::Login, frame);
     }
 
     /// A HELLO with AUTH or SETNAME does what those would; without a version it changes nothing.
@@ -100,13 +115,15 @@ impl Settings {
                 self.0[at].setting = Setting::Name;
             }
         }
-        if has(b"AUTH") {
-            self.unset(Setting::Login);
-        }
         if has(b"SETNAME") {
             self.unset(Setting::Name);
         }
-        self.set(Setting::Version, frame);
+        if has(b"AUTH") {
+            self.unset(Setting::Login);
+            self.set_first(Setting::Version, frame);
+        } else {
+            self.set(Setting::Version, frame);
+        }
     }
 
     fn learn_client(&mut self, args: &[&[u8]], frame: &[u8]) {
@@ -177,10 +194,12 @@ impl Settings {
 
     fn set(&mut self, setting: Setting, frame: &[u8]) {
         self.unset(setting);
-        self.0.push(Wish {
-            setting,
-            frame: Zeroizing::new(frame.to_vec()),
-        });
+        self.0.push(Wish::new(setting, frame));
+    }
+
+    fn set_first(&mut self, setting: Setting, frame: &[u8]) {
+        self.unset(setting);
+        self.0.insert(0, Wish::new(setting, frame));
     }
 
     fn unset(&mut self, setting: Setting) {
@@ -258,6 +277,17 @@ mod tests {
         let lines = ["HELLO 3 AUTH u p", "HELLO 2"];
         assert_eq!(learned(&lines), ["HELLO 3 AUTH u p", "HELLO 2"]);
         assert_eq!(learned(&["HELLO 3", "HELLO"]), ["HELLO 3"]);
+    }
+
+    #[test]
+    fn the_last_login_comes_first_and_is_the_only_one() {
+        let lines = ["AUTH old", "SELECT 3", "HELLO 3", "AUTH new"];
+        assert_eq!(learned(&lines), ["AUTH new", "SELECT 3", "HELLO 3"]);
+        let lines = ["SELECT 3", "HELLO 3 AUTH u p"];
+        assert_eq!(learned(&lines), ["HELLO 3 AUTH u p", "SELECT 3"]);
+        let lines = ["HELLO 3 AUTH u p SETNAME n", "SELECT 3", "AUTH v q"];
+        let kept = ["AUTH v q", "HELLO 3 SETNAME n", "SELECT 3"];
+        assert_eq!(learned(&lines), kept);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct ClientState {
     cursors: Option<Box<Cursors>>,
     reply_off: bool,
     skip_next: bool,
+    /// Something was set that we have not seen.
+    unknown: bool,
     /// MONITOR is running.
     pub(crate) monitor: bool,
     /// The connection speaks RESP3: what is not asked for comes as push frames.
@@ -48,7 +50,12 @@ impl ClientState {
 
     /// Whether the client expects to be sent something without asking.
     pub(super) fn expects_feed(&self) -> bool {
-        self.monitor || self.is_subscribed() || self.has_tracking()
+        self.is_listening() || self.has_tracking()
+    }
+
+    /// Whether all the client may be waiting for is what others say.
+    pub(super) fn is_listening(&self) -> bool {
+        self.monitor || self.is_subscribed()
     }
 
     /// Whether the client keeps a cache that the server tells of changes.
@@ -154,6 +161,21 @@ impl ClientState {
         self.is_subscribed() && !self.resp3
     }
 
+    /// The reply that was left out for a SKIP will come again.
+    pub(super) fn skip_again(&mut self) {
+        self.skip_next = !self.reply_off;
+    }
+
+    /// The server said yes to what may set something, and its words are not at hand.
+    pub(super) fn lose_track(&mut self) {
+        self.unknown = true;
+    }
+
+    /// Whether no other link could be made what this one is.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
     /// Whether CLIENT REPLY OFF is in force.
     pub(crate) fn is_reply_off(&self) -> bool {
         self.reply_off
@@ -195,7 +217,10 @@ impl ClientState {
             settings,
             ..Self::default()
         };
-        frame.into_iter().for_each(|frame| self.learn(frame));
+        match frame {
+            Some(frame) => self.learn(frame),
+            None => self.lose_track(),
+        }
     }
 
     /// Whether the transaction that is open may change the connection's state, or ask for it.
@@ -209,6 +234,9 @@ impl ClientState {
         let Some(results) = elements(reply) else {
             return;
         };
+        if !transaction.is_replayable() {
+            self.lose_track();
+        }
         for (frame, result) in transaction.frames().skip(1).zip(results) {
             if result.first() == Some(&b'-') || class(frame) != Class::Connection {
                 continue;

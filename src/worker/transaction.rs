@@ -22,9 +22,11 @@ impl Transaction {
         Box::new(transaction)
     }
 
-    /// The server has queued `frame`; none where its bytes were too many to be kept.
-    pub(super) fn queued(&mut self, frame: Option<&[u8]>) {
-        self.sets |= frame.is_some_and(|frame| class(frame) == Class::Connection);
+    /// The server has queued `frame`; none where its bytes were too many to be kept: `large` when
+    /// it was itself.
+    pub(super) fn queued(&mut self, frame: Option<&[u8]>, large: bool) {
+        // No command that sets something is large.
+        self.sets |= frame.map_or(!large, |frame| class(frame) == Class::Connection);
         self.add(frame);
     }
 

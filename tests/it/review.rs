@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bed::{Bed, wait_until};
 use crate::client::{Client, command};
+use crate::fakes::{Cut, Cutter, FakeSentinel, FakeServer, Reaction};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
@@ -116,5 +117,153 @@ fn the_rest_of_a_lost_large_value_is_never_taken_for_commands() {
     let told = client.reply_within(Duration::from_millis(500));
     assert!(told.is_err(), "{told:?} to a part of a value");
     server.restart();
-    assert_eq!(client.call(&["ECHO", "mine"]).text(), "mine");
+    assert!(client.call(&["ECHO", "mine"]).text() == "mine");
+}
+
+/// A proxy in front of what listens there.
+fn in_front_of(address: std::net::SocketAddr) -> (FakeSentinel, Proxy) {
+    let sentinel = FakeSentinel::start("mymaster", address, 1);
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--sentinel-discovery", "off")
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    (sentinel, proxy)
+}
+
+/// More than is kept of what is in flight on one link, as this many commands.
+fn more_than_kept(value: &str) -> (usize, Vec<u8>) {
+    let one = command(&["SET", "k", value]);
+    let count = 1_300_000 / one.len();
+    (count, one.repeat(count))
+}
+
+#[test]
+fn an_exec_that_was_written_is_uncertain_however_much_was_in_flight() {
+    let server = FakeServer::start(|words| match words[0].as_str() {
+        "MULTI" => Reaction::AsUsual,
+        "SET" | "EXEC" => Reaction::Nothing,
+        "INCR" => Reaction::ReplyAndClose(Vec::new()),
+        _ => Reaction::AsUsual,
+    });
+    let (_sentinel, proxy) = in_front_of(server.addr());
+    let mut client = proxy.connect();
+    assert!(client.call(&["MULTI"]).is_ok());
+    let set = command(&["SET", "k", "v"]);
+    let (_, more) = more_than_kept(&"v".repeat(1000));
+    let count = 2;
+    let mut bytes = set.repeat(count);
+    bytes.extend(command(&["EXEC"]));
+    bytes.extend(more);
+    bytes.extend(command(&["INCR", "k"]));
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count {
+        assert_eq!(client.reply().unwrap().text(), "QUEUED");
+    }
+    let reply = client.reply().unwrap();
+    assert!(starts(&reply, "UNCERTAIN"), "{reply:?}");
+    let reply = client.reply().unwrap();
+    assert!(starts(&reply, "UNCERTAIN"), "{reply:?}");
+}
+
+#[test]
+fn nobody_goes_on_in_another_database_however_much_was_in_flight() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let mut bytes = command(&["DEBUG", "SLEEP", "0.5"]);
+    bytes.extend(command(&["SELECT", "5"]));
+    let (count, sets) = more_than_kept(&"v".repeat(1000));
+    bytes.extend(sets);
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count + 2 {
+        assert!(client.reply().unwrap().is_ok());
+    }
+    cut_links(&bed);
+    // To be closed is an answer, too.
+    let _ = client.try_call(&["SET", "probe", "v"]);
+    assert_eq!(bed.primary().command(&["EXISTS", "probe"]), Value::Int(0));
+}
+
+#[test]
+fn what_a_large_transaction_set_is_not_forgotten() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(client.call(&["MULTI"]).is_ok());
+    assert_eq!(client.call(&["SELECT", "5"]).text(), "QUEUED");
+    let large = "v".repeat(200_000);
+    assert_eq!(client.call(&["SET", "k", &large]).text(), "QUEUED");
+    assert_eq!(client.call(&["EXEC"]).items().len(), 2);
+    cut_links(&bed);
+    let _ = client.try_call(&["SET", "probe", "v"]);
+    assert_eq!(bed.primary().command(&["EXISTS", "probe"]), Value::Int(0));
+}
+
+#[test]
+fn a_reply_to_be_skipped_is_skipped_also_when_it_comes_again() {
+    let bed = Bed::lonely();
+    let cutter = Cutter::start(bed.primary().addr());
+    let (_sentinel, proxy) = in_front_of(cutter.addr());
+    let mut client = proxy.connect();
+    let value = "v".repeat(50_000);
+    assert!(client.call(&["SET", "spared", &value]).is_ok());
+    client.send(&["CLIENT", "REPLY", "SKIP"]).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    cutter.arm("spared", Cut::Reply(1000));
+    client.send(&["GET", "spared"]).unwrap();
+    wait_until(SOON, "the link is cut", || cutter.cuts() == 1);
+    assert!(client.call(&["ECHO", "mine"]).text() == "mine");
+}
+
+#[test]
+fn a_script_is_loaded_once_however_many_commands_ask_for_it() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let script = format!("return 1 --{}", "x".repeat(20_000));
+    let digest = client.call(&["SCRIPT", "LOAD", &script]).text();
+    assert_eq!(client.call(&["EVALSHA", &digest, "0"]), Value::Int(1));
+    // Nobody loads it again for the new process.
+    bed.primary().restart();
+    proxy.wait_ready();
+    wait_until(SOON, "it serves again", || {
+        client.call(&["PING"]).text() == "PONG"
+    });
+    let count = 200;
+    let bytes = command(&["EVALSHA", &digest, "0"]).repeat(count);
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count {
+        assert_eq!(client.reply().unwrap(), Value::Int(1));
+    }
+    let stats = client.call(&["INFO", "commandstats"]).text();
+    let loads = stats.lines().find(|line| line.contains("script|load"));
+    assert!(loads.unwrap().contains("calls=1,"), "{loads:?}");
+}
+
+#[test]
+fn a_client_that_has_logged_in_again_survives_the_loss_of_its_link() {
+    let bed = Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .requirepass("secret")
+        .user("app", "on >app-pw ~* &* +@all")
+        .start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(
+        client
+            .call(&["HELLO", "3", "AUTH", "app", "app-pw"])
+            .error()
+            .is_none()
+    );
+    assert!(client.call(&["SELECT", "3"]).is_ok());
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(client.call(&["SET", "here", "v"]).is_ok());
+    let id = client.call(&["CLIENT", "LIST"]).text();
+    let ours = id.lines().find(|line| line.contains("db=3"));
+    let id = ours.and_then(|line| line.split(['=', ' ']).nth(1)).unwrap();
+    bed.primary().command(&["CLIENT", "KILL", "ID", id]);
+    assert_eq!(client.call(&["EXISTS", "here"]), Value::Int(1));
+    assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
 }
