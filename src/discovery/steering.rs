@@ -22,6 +22,10 @@ const GAP: Duration = Duration::from_millis(700);
 /// How long no Sentinel may name a primary before `--on-sentinel-loss fence` shuts the gate.
 pub(super) const FENCE_AFTER: Duration = Duration::from_secs(30);
 
+/// A failover without an end is given up this long before what is held fails: a look around takes
+/// its time as well.
+const GIVE_UP_EARLY: Duration = Duration::from_millis(1_500);
+
 /// Why a node is made the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
@@ -253,7 +257,7 @@ impl Discovery {
             (Gate::Open, Some(inquiry)) => inquiry.since(),
             _ => topology.gate_since,
         };
-        let longest = topology.hold_timeout;
+        let longest = topology.hold_timeout.saturating_sub(GIVE_UP_EARLY);
         let at = self.millis(now);
         match self.election.decide(at, self.roster.known(now)) {
             Decision::Switch { .. }

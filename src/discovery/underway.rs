@@ -200,6 +200,11 @@ impl Underway {
         }
     }
 
+    /// Whether this node is known to call itself a primary without being promoted now.
+    pub(super) fn is_leftover(&self, address: &HostPort) -> bool {
+        self.ignored.contains(address)
+    }
+
     /// Something else cast doubt on the primary at `now`.
     pub(super) fn doubt(&mut self, now: Millis) {
         self.doubt = Some(now);
