@@ -196,14 +196,7 @@ impl Discovery {
                 }
             }
             News::Event(event) => self.heard_event(from, &event),
-            News::Subscribed => {
-                if let Some(member) = self.roster.get_mut(from) {
-                    member.subscribed = true;
-                    member.subscription_error = None;
-                }
-                // What was published before is not repeated.
-                self.roster.nudge();
-            }
+            News::Subscribed { deaf } => self.subscribed_to(from, deaf),
             News::Unsubscribed { error } => self.unsubscribed(from, error),
         }
     }
@@ -254,6 +247,20 @@ impl Discovery {
         }
     }
 
+    fn subscribed_to(&mut self, from: &HostPort, deaf: Option<String>) {
+        if let Some(member) = self.roster.get_mut(from) {
+            member.subscribed = deaf.is_none();
+            let why =
+                deaf.map(|error| format!("the beginning of a failover is not heard: {error}"));
+            if let Some(error) = &why {
+                tracing::warn!(event = "subscription_partial", sentinel = %from, error, "grant its channels");
+            }
+            member.subscription_error = why;
+        }
+        // What was published before is not repeated.
+        self.roster.nudge();
+    }
+
     fn unsubscribed(&mut self, from: &HostPort, error: String) {
         let Some(member) = self.roster.get_mut(from) else {
             return;
@@ -263,7 +270,7 @@ impl Discovery {
             tracing::info!(event = "subscription_lost", sentinel = %from, error, "polling goes on");
         }
         member.subscribed = false;
-        member.subscription_error = Some(error);
+        member.subscription_error = Some(format!("no events, polling alone: {error}"));
     }
 
     fn resolved(&mut self, seed: HostPort, result: Result<Vec<SocketAddr>, String>) {

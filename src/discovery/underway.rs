@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::election::{FRESH, Millis, Says};
-use super::event::{Event, Kind};
+use super::event::{Event, Kind, PROMOTION_ORDERED};
 use super::message::Trouble;
 use crate::net::HostPort;
 
@@ -21,8 +21,6 @@ const ROLE_FRESH: Millis = 1_000;
 const WAIT_MIN: Millis = 3_000;
 /// Nodes remembered for saying that they are primaries, and as many that are known to.
 const MASTERS_MAX: usize = 64;
-/// The replica chosen was told to become a primary, which it does within milliseconds.
-const PROMOTION_ORDERED: &str = "+failover-state-wait-promotion";
 
 /// One sign of a failover.
 #[derive(Debug, Clone)]
