@@ -34,6 +34,10 @@ pub const CHANNELS: &[&str] = &[
     "-tilt",
 ];
 
+/// The channel that tells that the replica chosen was just told to become a primary, which it does
+/// within milliseconds.
+pub(super) const PROMOTION_ORDERED: &str = "+failover-state-wait-promotion";
+
 /// What an event about our primary says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -94,6 +98,12 @@ fn classify(channel: &str, payload: &str, primary_name: &str) -> Option<Event> {
     event.about = subject.address;
     event.candidate = replica(payload);
     Some(event)
+}
+
+/// Whether a channel tells of a failover before anybody is promoted: whoever may hear none of those
+/// learns of it too late to stop writes.
+pub fn is_early(channel: &str) -> bool {
+    kind(channel) == Kind::Step && channel != PROMOTION_ORDERED
 }
 
 fn kind(channel: &str) -> Kind {
@@ -191,6 +201,19 @@ mod tests {
         );
         assert_eq!(event("+failover-end", ours), Some(Kind::Done));
         assert_eq!(event("+tilt", "#tilt mode entered"), Some(Kind::Hint));
+    }
+
+    #[test]
+    fn early_channels_tell_in_time() {
+        let early = CHANNELS.iter().filter(|channel| is_early(channel));
+        let expected = [
+            "+selected-slave",
+            "+try-failover",
+            "+elected-leader",
+            "+failover-state-select-slave",
+            "+failover-state-send-slaveof-noone",
+        ];
+        assert_eq!(early.copied().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::election::{Claim, Says};
 use super::event::{Event, Kind};
 use super::handover::Departure;
-use super::probe::Pace;
 use super::signal::Reading;
 use super::steering::Basis;
 use super::task::{Discovery, EAGER};
+use super::watch::Pace;
 use super::watches::WATCHES_MAX;
 use crate::config::SwitchOn;
 use crate::net::HostPort;
@@ -47,7 +47,8 @@ impl Discovery {
         }
         if self.election.current().is_some() {
             let promoted = self.handover.other(address, *says, reading.offset, asked);
-            if promoted && self.publisher.load().gate != Gate::Open {
+            let shown = promoted && !self.underway.is_leftover(address);
+            if shown && self.publisher.load().gate != Gate::Open {
                 tracing::info!(
                     event = "promotion_seen",
                     node = %address,
@@ -201,7 +202,9 @@ impl Discovery {
                  the promotion are lost"
             );
         }
-        if let Some(bytes) = handover.lacks(new).filter(|bytes| *bytes > 0) {
+        // Where nobody ever named the old one, the new one never followed it: nothing to compare.
+        let lacks = handover.lacks(new).filter(|_| !self.election.is_unnamed());
+        if let Some(bytes) = lacks.filter(|bytes| *bytes > 0) {
             self.failovers.lost_bytes += bytes;
             tracing::warn!(
                 event = "acknowledged_writes_lost", %old, %new, bytes,

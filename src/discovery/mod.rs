@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   seeds ---------> roster --> sentinel (polls)        \
-//!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering, following --> Publisher
-//!                       |       probe (node roles)      /               |         |
+//!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering, heartbeat, --> Publisher
+//!                       |       watch (node roles)      /               |       following
 //!                       +<---- learned peers <--------------------------+     election, underway,
 //!                                                                             inquiry, handover (pure)
 //! ```
@@ -19,6 +19,8 @@ pub mod event;
 mod following;
 mod framing;
 mod handover;
+mod hearing;
+mod heartbeat;
 mod inquiry;
 pub mod message;
 mod picture;
@@ -33,6 +35,7 @@ mod subscription;
 mod task;
 pub(crate) mod underway;
 mod upkeep;
+mod watch;
 mod watches;
 
 pub use framing::BadFrame;

@@ -150,9 +150,6 @@ fn entry(address: &HostPort, member: &Member) -> SentinelStatus {
         primary: claim.map(|claim| claim.address.to_string()),
         epoch: claim.map(|claim| claim.epoch),
         subscribed: member.subscribed,
-        error: error.or_else(|| {
-            let why = member.subscription_error.as_ref()?;
-            Some(format!("no events, polling alone: {why}"))
-        }),
+        error: error.or_else(|| member.subscription_error.clone()),
     }
 }

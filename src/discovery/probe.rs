@@ -1,29 +1,18 @@
-//! Watching one data node over a control connection of our own: the heartbeat of the primary, and
-//! the role of a candidate. It reports what it sees and decides nothing.
+//! One look at a data node over a control connection of our own: is it alive, and what is it? How
+//! often it is looked at is `watch`'s business, what follows from it `steering`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::connection::{Connection, Reply};
 use super::election::Says;
 use super::error::{Error, Rejection, RejectionKind};
 use super::message::{self, Role};
-use super::signal::{Reading, Signal};
+use super::signal::Reading;
 use crate::config::Credentials;
 use crate::net::HostPort;
-
-/// The pace of a quiet heartbeat.
-const STEADY_INTERVAL: Duration = Duration::from_millis(500);
-/// The pace while the gate waits for it.
-const CLOSE_INTERVAL: Duration = Duration::from_millis(100);
-/// The pace at which a candidate is asked, at first and after that many times.
-const HUNT_INTERVAL: Duration = Duration::from_millis(15);
-const HUNT_BURST: u32 = 200;
-/// Smallest gap between two looks, however many demands come.
-const GAP_MIN: Duration = Duration::from_millis(10);
 
 /// How a node is logged in to and how long it may take.
 #[derive(Debug)]
@@ -31,77 +20,6 @@ pub(super) struct Settings {
     pub(super) credentials: Option<Credentials>,
     pub(super) connect_timeout: Duration,
     pub(super) heartbeat_timeout: Duration,
-}
-
-/// Why and so how often it is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// The primary, quietly.
-    Steady,
-    /// The primary, and the gate waits for it.
-    Close,
-    /// A candidate.
-    Hunt,
-}
-
-/// What a watch is told while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Beat {
-    pub(super) pace: Pace,
-    /// Counts demands to look at once.
-    pub(super) nudges: u64,
-}
-
-/// Watches one address for ever.
-pub(super) struct Watch {
-    pub(super) id: u64,
-    pub(super) address: HostPort,
-    pub(super) settings: Arc<Settings>,
-    pub(super) beat: watch::Receiver<Beat>,
-    pub(super) out: mpsc::Sender<Signal>,
-}
-
-impl Watch {
-    /// Ends only when nobody listens any more.
-    pub(super) async fn run(mut self) {
-        let mut probe = Probe::new(self.address.clone(), self.settings.clone());
-        let mut looks = 0;
-        loop {
-            let began = Instant::now();
-            if let Some(look) = probe.look().await {
-                let reading = look.reading(self.id, &self.address);
-                if self.out.send(Signal::Reading(reading)).await.is_err() {
-                    return;
-                }
-            }
-            sleep(GAP_MIN).await;
-            if self.pause(began, &mut looks).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    async fn pause(
-        &mut self,
-        began: Instant,
-        looks: &mut u32,
-    ) -> Result<(), watch::error::RecvError> {
-        if self.beat.has_changed()? {
-            self.beat.borrow_and_update();
-            *looks = 0;
-            return Ok(());
-        }
-        *looks = looks.saturating_add(1);
-        let wait = match self.beat.borrow_and_update().pace {
-            Pace::Steady => STEADY_INTERVAL,
-            Pace::Hunt if *looks < HUNT_BURST => HUNT_INTERVAL,
-            Pace::Close | Pace::Hunt => CLOSE_INTERVAL,
-        };
-        tokio::select! {
-            changed = self.beat.changed() => changed,
-            () = sleep_until(began + wait) => Ok(()),
-        }
-    }
 }
 
 /// What one look showed.
@@ -115,7 +33,8 @@ pub(super) struct Look {
 }
 
 impl Look {
-    fn reading(self, watch: u64, address: &HostPort) -> Reading {
+    /// As it is told to the main loop.
+    pub(super) fn reading(self, watch: u64, address: &HostPort) -> Reading {
         Reading {
             watch,
             address: address.clone(),

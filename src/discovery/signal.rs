@@ -44,8 +44,8 @@ pub(super) enum News {
     Replicas(Vec<HostPort>),
     /// It published something about our primary.
     Event(Event),
-    /// Its events reach us from now on.
-    Subscribed,
+    /// Its events reach us from now on; `deaf` says why not those that begin a failover.
+    Subscribed { deaf: Option<String> },
     /// Its events do not reach us.
     Unsubscribed { error: String },
 }

@@ -1,17 +1,16 @@
-//! What follows from what is known: verify, switch, shut, open, renew. The decisions that need more
-//! than a line are made by the pure parts; here they are carried out.
+//! What follows from what is known: verify, switch, shut. The decisions that need more than a line are
+//! made by the pure parts; here they are carried out. Renewing and opening in place are `heartbeat`'s.
 
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::election::{Claim, Decision, Says};
+use super::election::{Claim, Decision};
 use super::handover::Handover;
 use super::inquiry::Inquiry;
-use super::probe::Pace;
-use super::signal::Reading;
 use super::task::{Discovery, PrimaryMemory};
+use super::watch::Pace;
 use crate::config::OnSentinelLoss;
 use crate::net::HostPort;
 use crate::topology::{Gate, LEASE, Primary};
@@ -181,98 +180,6 @@ impl Discovery {
         names.join(",")
     }
 
-    /// A look at the current primary came back.
-    pub(super) fn heartbeat(&mut self, reading: Reading) {
-        self.notice_restart(&reading);
-        self.note_offset(&reading, Instant::now());
-        if reading.error != self.primary.error {
-            if let Some(error) = &reading.error {
-                tracing::warn!(event = "primary_unclear", primary = %reading.address, error, "heartbeat");
-            }
-            self.primary.error.clone_from(&reading.error);
-        }
-        self.primary.says = Some(reading.says);
-        match reading.says {
-            Says::Replica => self.bad(&reading, "says that it is no primary"),
-            Says::Nothing => {
-                self.handover.failed();
-                let why = reading.error.as_deref().unwrap_or("does not answer");
-                self.bad(&reading, why);
-            }
-            Says::Master | Says::MayNotAsk | Says::Alive => self.good(&reading),
-        }
-    }
-
-    fn bad(&mut self, reading: &Reading, why: &str) {
-        self.inquiry = None;
-        let address = &reading.address;
-        self.shut(&format!("the primary at {address}: {why}"));
-    }
-
-    fn good(&mut self, reading: &Reading) {
-        let now = Instant::now();
-        let gate = self.publisher.load().gate;
-        let open = gate == Gate::Open;
-        if gate == Gate::Quiescing {
-            // Reads go on, and replies are delivered, until another is promoted.
-            self.publisher.renew(reading.sent + LEASE);
-        }
-        let Some(inquiry) = &mut self.inquiry else {
-            if open {
-                self.publisher.renew(reading.sent + LEASE);
-                self.tally = self.publisher.tally();
-            } else {
-                // It is back. Before it is believed, the Sentinels are asked.
-                self.inquire(now, false);
-            }
-            return;
-        };
-        inquiry.observe(self.roster.round(inquiry.since()), now);
-        // Alive without a role is enough to go on, not to begin again.
-        let tells = open || reading.says != Says::Alive;
-        if !tells || !inquiry.believes(reading.sent) || !self.may_trust(now) {
-            return;
-        }
-        self.inquiry = None;
-        if open {
-            self.publisher.renew(reading.sent + LEASE);
-            tracing::info!(event = "lease_renewed", primary = %reading.address, "still the primary");
-        } else {
-            let not_open_ms = self.not_open_ms(now);
-            self.publisher.open_in_place(reading.sent + LEASE);
-            self.waiting_for = None;
-            self.failover_over(now);
-            tracing::info!(event = "gate_opened", primary = %reading.address, not_open_ms, "the primary stays");
-        }
-    }
-
-    /// Whether the Sentinels' newest answers let the present primary go on after a doubt.
-    fn may_trust(&self, now: Instant) -> bool {
-        let topology = self.publisher.load();
-        let doubted = match (topology.gate, &self.inquiry) {
-            (Gate::Open, Some(inquiry)) => inquiry.since(),
-            _ => topology.gate_since,
-        };
-        let longest = topology.hold_timeout;
-        let at = self.millis(now);
-        match self.election.decide(at, self.roster.known(now)) {
-            Decision::Switch { .. }
-            | Decision::Verify {
-                by_majority: true, ..
-            } => return false,
-            // One Sentinel names another node that does not act as primary: not for ever.
-            Decision::Verify { .. } if now.saturating_duration_since(doubted) < longest => {
-                return false;
-            }
-            _ => {}
-        }
-        let Some(ours) = self.election.current().map(|claim| &claim.address) else {
-            return false;
-        };
-        let doubted = self.millis(doubted);
-        !self.must_fence(now) && self.underway.may_open(ours, doubted, at, longest)
-    }
-
     /// Shuts the gate of the current generation, if it is open. `reason` says what is waited for.
     pub(super) fn shut(&mut self, reason: &str) {
         let topology = self.publisher.load();
@@ -293,7 +200,7 @@ impl Discovery {
         let _ = shutting.as_mut().poll(&mut context);
     }
 
-    fn must_fence(&self, now: Instant) -> bool {
+    pub(super) fn must_fence(&self, now: Instant) -> bool {
         self.config.on_sentinel_loss == OnSentinelLoss::Fence
             && now.saturating_duration_since(self.last_named) > FENCE_AFTER
     }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::connection::{Connection, Reply};
-use super::error::{Error, Rejection};
+use super::error::{Error, Rejection, RejectionKind};
 use super::event::{self, CHANNELS};
 use super::message;
 use super::sentinel::Settings;
@@ -41,14 +41,14 @@ impl Listener {
         while !self.out.is_closed() {
             let began = Instant::now();
             let error = match self.subscribe().await {
-                Ok(connection) => self.listen(connection).await,
+                Ok((connection, deaf)) => self.listen(connection, deaf).await,
                 Err(error) => error,
             };
             if began.elapsed() > SUBSCRIBE_LIMIT * 2 {
                 pause = RETRY_MIN;
             }
-            let wait = match error {
-                Error::Rejected(_) => RETRY_REFUSED,
+            let wait = match &error {
+                Error::Rejected(Rejection { kind, .. }) if lasts(kind) => RETRY_REFUSED,
                 _ => pause,
             };
             let error = error.to_string();
@@ -58,8 +58,9 @@ impl Listener {
         }
     }
 
-    /// Subscribes channel by channel, so that rights to a part of them are used.
-    async fn subscribe(&self) -> Result<Connection, Error> {
+    /// Subscribes channel by channel, so that rights to a part of them are used; tells why those
+    /// that begin a failover were refused, if all of them were.
+    async fn subscribe(&self) -> Result<(Connection, Option<String>), Error> {
         let credentials = self.settings.credentials.as_ref();
         let limit = self.settings.connect_timeout;
         let mut connection = Connection::open(&self.address, credentials, limit).await?;
@@ -72,38 +73,40 @@ impl Listener {
             connection.send(&commands).await?;
             self.confirmations(&mut connection).await
         };
-        timeout(SUBSCRIBE_LIMIT, attempt)
+        let deaf = timeout(SUBSCRIBE_LIMIT, attempt)
             .await
             .unwrap_or(Err(Error::TimedOut(SUBSCRIBE_LIMIT)))?;
-        Ok(connection)
+        Ok((connection, deaf))
     }
 
-    /// Collects one answer per channel; fails when none was granted.
-    async fn confirmations(&self, connection: &mut Connection) -> Result<(), Error> {
+    /// Collects one answer per channel, in their order; fails when none was granted.
+    async fn confirmations(&self, connection: &mut Connection) -> Result<Option<String>, Error> {
         let mut refusal = None;
-        let (mut granted, mut answered) = (0, 0);
-        while answered < CHANNELS.len() {
+        let (mut granted, mut in_time) = (false, false);
+        let mut asked = CHANNELS.iter();
+        while let Some(channel) = asked.as_slice().first() {
             match connection.receive().await? {
-                Reply::Error(text) => {
-                    refusal = Some(Rejection::new(&text));
-                    answered += 1;
-                }
+                Reply::Error(text) => refusal = Some(Rejection::new(&text)),
                 reply if is_kind(&reply, "subscribe") => {
-                    granted += 1;
-                    answered += 1;
+                    granted = true;
+                    in_time |= event::is_early(channel);
                 }
-                other => self.deliver(&other).await,
+                other => {
+                    self.deliver(&other).await;
+                    continue;
+                }
             }
+            asked.next();
         }
         match refusal {
-            Some(refusal) if granted == 0 => Err(Error::Rejected(refusal)),
-            _ => Ok(()),
+            Some(refusal) if !granted => Err(Error::Rejected(refusal)),
+            refusal => Ok(refusal.filter(|_| !in_time).map(|text| text.to_string())),
         }
     }
 
     /// Hears events until the connection ends or falls silent.
-    async fn listen(&self, mut connection: Connection) -> Error {
-        self.send(News::Subscribed).await;
+    async fn listen(&self, mut connection: Connection, deaf: Option<String>) -> Error {
+        self.send(News::Subscribed { deaf }).await;
         let mut ping = interval(PING_INTERVAL);
         let mut heard = Instant::now();
         loop {
@@ -143,6 +146,11 @@ impl Listener {
         // Fails only when the main loop is gone; `run` looks for that.
         let _ = self.out.send(Signal::Sentinel { from, news }).await;
     }
+}
+
+/// Whether a refusal stays until somebody changes the Sentinel's configuration.
+fn lasts(kind: &RejectionKind) -> bool {
+    !matches!(kind, RejectionKind::MaxClients | RejectionKind::Loading)
 }
 
 fn is_kind(reply: &Reply, kind: &str) -> bool {

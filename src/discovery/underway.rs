@@ -9,9 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::election::{FRESH, Millis, Says};
-use super::event::{Event, Kind};
+use super::event::{Event, Kind, PROMOTION_ORDERED};
 use super::message::Trouble;
 use crate::net::HostPort;
+
+mod shown;
+
+use shown::{Shown, Sign, fresh};
 
 /// How long a step counts whose end was never heard of.
 const STEP_MEMORY: Millis = 10_000;
@@ -21,63 +25,6 @@ const ROLE_FRESH: Millis = 1_000;
 const WAIT_MIN: Millis = 3_000;
 /// Nodes remembered for saying that they are primaries, and as many that are known to.
 const MASTERS_MAX: usize = 64;
-/// The replica chosen was told to become a primary, which it does within milliseconds.
-const PROMOTION_ORDERED: &str = "+failover-state-wait-promotion";
-
-/// One sign of a failover.
-#[derive(Debug, Clone)]
-struct Sign {
-    at: Millis,
-    /// The primary it concerns, as far as it was told.
-    about: Option<HostPort>,
-    /// The channel or flag, for the log.
-    what: &'static str,
-}
-
-impl Sign {
-    fn concerns(&self, ours: &HostPort) -> bool {
-        self.about.as_ref().is_none_or(|about| about == ours)
-    }
-}
-
-/// What one Sentinel showed of a failover.
-#[derive(Debug, Default)]
-struct Shown {
-    /// The last step heard of, with no end since.
-    step: Option<Sign>,
-    /// It was decided: another node is named in place of the primary concerned.
-    decided: Option<Sign>,
-    /// When a poll last showed a failover or an objectively down primary, with no better since.
-    trouble: Option<(Sign, Trouble)>,
-    /// The last of both, an abort having explained none since.
-    sign: Option<Sign>,
-    aborted: Option<Millis>,
-    /// The replica it chose, and when and in place of whom.
-    selected: Option<(Sign, HostPort)>,
-}
-
-impl Shown {
-    /// Forgets what does not concern `ours`.
-    fn keep_about(&mut self, ours: &HostPort) {
-        let other = |sign: &mut Sign| sign.about.as_ref() != Some(ours);
-        self.step.take_if(|sign| other(sign));
-        self.decided.take_if(|sign| other(sign));
-        self.trouble.take_if(|(sign, _)| other(sign));
-        self.sign.take_if(|sign| other(sign));
-        self.selected.take_if(|(sign, _)| other(sign));
-    }
-
-    /// The replica it chose in a failover that may still go on at `now`, and what is known of that.
-    fn chosen(&self, now: Millis) -> Option<&(Sign, HostPort)> {
-        let age = |sign: &Sign| now.saturating_sub(sign.at);
-        let goes_on = self
-            .trouble
-            .as_ref()
-            .is_some_and(|(sign, trouble)| *trouble == Trouble::Failover && age(sign) <= FRESH);
-        let chosen = self.selected.as_ref();
-        chosen.filter(|(sign, _)| goes_on || age(sign) <= STEP_MEMORY)
-    }
-}
 
 /// All signs there are.
 #[derive(Debug, Default)]
@@ -198,6 +145,11 @@ impl Underway {
             // A moment's silence takes nothing back.
             Says::Master | Says::MayNotAsk | Says::Alive | Says::Nothing => {}
         }
+    }
+
+    /// Whether this node is known to call itself a primary without being promoted now.
+    pub(super) fn is_leftover(&self, address: &HostPort) -> bool {
+        self.ignored.contains(address)
     }
 
     /// Something else cast doubt on the primary at `now`.
@@ -335,16 +287,6 @@ impl Underway {
         let doubtful = last.is_some_and(|at| at.saturating_add(WAIT_MIN) >= shut_at);
         !doubtful || waited >= WAIT_MIN
     }
-}
-
-/// `sign`, if it concerns `ours` and is at most `memory` old.
-fn fresh<'a>(
-    sign: Option<&'a Sign>,
-    ours: &HostPort,
-    now: Millis,
-    memory: Millis,
-) -> Option<&'a Sign> {
-    sign.filter(|sign| sign.concerns(ours) && now.saturating_sub(sign.at) <= memory)
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::probe::{Beat, Pace, Settings, Watch};
+use super::probe::Settings;
 use super::signal::{Reading, Signal};
+use super::watch::{Beat, Pace, Watch};
 use crate::net::HostPort;
 
 /// Nodes watched at the same time.

@@ -110,3 +110,23 @@ async fn few_rights_are_enough() {
     .await;
     assert_eq!(running.now().gate, Gate::Open);
 }
+
+#[tokio::test]
+async fn whoever_may_only_hear_the_outcome_is_not_called_subscribed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let sentinel = "user proxy on >pw resetchannels &+switch-master -@all +auth +ping +subscribe \
+                    +sentinel|master +sentinel|get-master-addr-by-name\n";
+    let (_node, sentinel) = pair(dir.path(), "", sentinel);
+    let running = Running::start(Config {
+        sentinel_credentials: login(Some("proxy"), "pw"),
+        ..config(vec![sentinel.address.clone()])
+    });
+    running.open_at(1).await;
+    until("it is said", async || {
+        let status = running.status.load();
+        let mut errors = status.sentinels.iter().filter_map(|s| s.error.as_ref());
+        errors.any(|error| error.contains("is not heard") && error.contains("NOPERM"))
+    })
+    .await;
+    assert_eq!(running.status.load().subscribed, 0);
+}

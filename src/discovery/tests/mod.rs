@@ -5,4 +5,5 @@ mod bed;
 mod failovers;
 mod planned;
 mod record;
+mod repeated;
 mod signs;

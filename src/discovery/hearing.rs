@@ -1,0 +1,134 @@
+//! Taking down what Sentinels answer and what becomes of their connections. What follows from it is
+//! `steering`'s business, and what an event means `following`'s.
+
+use std::net::SocketAddr;
+
+use tokio::time::Instant;
+
+use super::election::Claim;
+use super::message::{BadAnswer, MasterFields, Trouble};
+use super::signal::News;
+use super::task::Discovery;
+use crate::net::HostPort;
+
+impl Discovery {
+    /// News from or about one Sentinel.
+    pub(super) fn hear(&mut self, from: &HostPort, news: News) {
+        match news {
+            News::Answer {
+                asked,
+                run_id,
+                result,
+            } => self.answered(from, asked, run_id, result),
+            News::Failed { asked, error } => {
+                if let Some(member) = self.roster.get_mut(from) {
+                    member.concluded = Some(asked);
+                    member.error = Some(error);
+                }
+            }
+            News::Peers(peers) => self.roster.learn(from, peers, Instant::now()),
+            News::Replicas(replicas) => {
+                if let Some(member) = self.roster.get_mut(from) {
+                    member.replicas = replicas;
+                }
+            }
+            News::Event(event) => self.heard_event(from, &event),
+            News::Subscribed { deaf } => self.subscribed_to(from, deaf),
+            News::Unsubscribed { error } => self.unsubscribed(from, error),
+        }
+    }
+
+    fn answered(
+        &mut self,
+        from: &HostPort,
+        asked: Instant,
+        run_id: String,
+        result: Result<(HostPort, MasterFields), BadAnswer>,
+    ) {
+        let at = self.millis(asked);
+        // A member that is gone may still have had an answer under way.
+        let Some(member) = self.roster.get_mut(from) else {
+            return;
+        };
+        member.concluded = Some(asked);
+        member.answered = Some(asked);
+        if !member.found {
+            member.found = true;
+            tracing::info!(event = "sentinel_found", sentinel = %from, run_id, "a Sentinel answers");
+        }
+        member.run_id = Some(run_id.clone());
+        match result {
+            Ok((address, fields)) => {
+                let claim = Claim {
+                    address,
+                    epoch: fields.epoch,
+                };
+                member.error = None;
+                member.claim = Some(claim.clone());
+                member.quorum = Some(fields.quorum);
+                member.down_after = Some(fields.down_after);
+                member.other_sentinels = fields.other_sentinels;
+                let about = Some(&claim.address);
+                self.underway.polled(from, fields.trouble, about, at);
+                self.election.observe(&run_id, claim, fields.quorum, at);
+                self.last_named = self.last_named.max(asked);
+            }
+            // Seen in the middle of a change: the next poll tells.
+            Err(BadAnswer::Torn) => {}
+            Err(bad) => {
+                member.error = Some(bad.to_string());
+                member.claim = None;
+                self.underway.polled(from, Trouble::None, None, at);
+                self.election.retract(&run_id);
+            }
+        }
+    }
+
+    fn subscribed_to(&mut self, from: &HostPort, deaf: Option<String>) {
+        if let Some(member) = self.roster.get_mut(from) {
+            member.subscribed = deaf.is_none();
+            let why =
+                deaf.map(|error| format!("the beginning of a failover is not heard: {error}"));
+            if let Some(error) = &why {
+                tracing::warn!(event = "subscription_partial", sentinel = %from, error, "grant its channels");
+            }
+            member.subscription_error = why;
+        }
+        // What was published before is not repeated.
+        self.roster.nudge();
+    }
+
+    fn unsubscribed(&mut self, from: &HostPort, error: String) {
+        let Some(member) = self.roster.get_mut(from) else {
+            return;
+        };
+        // Retried for ever, so only a change is worth a line.
+        if member.subscribed || member.subscription_error.is_none() {
+            tracing::info!(event = "subscription_lost", sentinel = %from, error, "polling goes on");
+        }
+        member.subscribed = false;
+        member.subscription_error = Some(format!("no events, polling alone: {error}"));
+    }
+
+    /// A configured name was looked up, or could not be.
+    pub(super) fn resolved(&mut self, seed: HostPort, result: Result<Vec<SocketAddr>, String>) {
+        match result {
+            Ok(addresses) => {
+                self.unresolved.remove(&seed);
+                for address in addresses {
+                    let address = HostPort::new(address.ip().to_canonical().to_string(), seed.port);
+                    self.roster.add(address, false, Instant::now());
+                }
+            }
+            Err(error) => {
+                if self
+                    .unresolved
+                    .insert(seed.clone(), error.clone())
+                    .is_none()
+                {
+                    tracing::warn!(event = "sentinel_unresolved", sentinel = %seed, error, "retrying");
+                }
+            }
+        }
+    }
+}
