@@ -153,6 +153,11 @@ impl Discovery {
             confirmed_ms,
             "this is the primary now"
         );
+        self.begin_anew(claim, former, basis);
+    }
+
+    /// Nothing that was known of the `former` primary holds for the one just published.
+    fn begin_anew(&mut self, claim: Claim, former: Option<HostPort>, basis: Basis) {
         self.switches += u64::from(former.is_some());
         self.primary = PrimaryMemory {
             restarts: self.primary.restarts,
