@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::resp::{Args, Class, blocking, class, replies};
+use crate::resp::{Args, blocking};
 
 use super::intake::Intake;
 use super::link::Link;
@@ -16,6 +16,9 @@ use super::permit::Permit;
 use super::pool;
 use super::session::{Route, Session};
 use super::slot::Kind;
+
+/// Longest an alarm is set for: it outlives the session it was set for.
+const ALARM_MAX: Duration = Duration::from_secs(60);
 
 /// One thing to be done.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Backlog {
         self.0.as_ref()?.front()
     }
 
-    fn pop(&mut self) -> Option<Item> {
+    pub(super) fn pop(&mut self) -> Option<Item> {
         let items = self.0.as_mut()?;
         let item = items.pop_front();
         if items.is_empty() {
@@ -208,93 +211,10 @@ impl Session {
         }
     }
 
-    /// Nothing can be sent for longer than commands are held.
-    fn fail(
-        self: &Rc<Self>,
-        intake: &mut Intake,
-        permit: &Permit,
-        kind: &Kind,
-        frame: &[u8],
-        maybe_executed: bool,
-    ) {
-        let resp3 = self.state.borrow().resp3;
-        if *kind == Kind::Multi || self.state.borrow().transaction.is_some() {
-            self.drop_transaction(intake);
-            if !self.fail_part(intake, permit, kind, frame) {
-                self.fail_rest(intake, permit);
-            }
-            return;
-        }
-        match kind {
-            Kind::Blocking(_) if blocking::timeout(frame).is_some() => {
-                self.answer(permit, blocking::nil(frame, resp3));
-            }
-            Kind::Exec => self.answer(permit, replies::ABORTED),
-            // Nothing is executed by a MULTI, its EXEC will tell; what the others end is ended.
-            Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
-            _ if maybe_executed && acts_or_reads(class(frame)) => {
-                self.worker.counters.uncertain.add(1);
-                self.answer(permit, replies::UNCERTAIN);
-            }
-            _ => self.tell_refused(intake, permit),
-        }
-    }
-
-    /// Answers a part of a transaction that cannot be sent; `true` when it ends there.
-    fn fail_part(
-        self: &Rc<Self>,
-        intake: &Intake,
-        permit: &Permit,
-        kind: &Kind,
-        frame: &[u8],
-    ) -> bool {
-        match kind {
-            Kind::Exec => self.answer(permit, replies::ABORTED),
-            Kind::LostWatch => {
-                let nil = replies::nil(self.state.borrow().resp3);
-                self.answer(permit, nil);
-            }
-            Kind::Discard if class(frame) == Class::Discard && has_no_arguments(frame) => {
-                self.answer(permit, replies::OK);
-            }
-            Kind::Reset => self.tell_refused(intake, permit),
-            Kind::Multi => {
-                self.answer(permit, replies::OK);
-                return false;
-            }
-            _ => {
-                self.tell_refused(intake, permit);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// A part of a transaction was not sent, so nothing that follows in it may be, or it would be
-    /// executed alone.
-    fn fail_rest(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
-        loop {
-            let item = self.backlog.borrow_mut().pop();
-            match item {
-                None => {
-                    // The rest of it is still to come.
-                    intake.hopeless = intake.in_multi;
-                    return;
-                }
-                Some(Item::Answer(reply)) => self.answer(permit, &reply),
-                Some(Item::End) => return self.end_after_answers(intake, permit),
-                Some(Item::Command { kind, frame, .. }) => {
-                    if self.fail_part(intake, permit, &kind, &frame) {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Has the session look at its situation at that time.
+    /// Has the session look at its situation at that time, or some time before.
     fn wake_at(self: &Rc<Self>, at: Instant) {
         let session = Rc::downgrade(self);
+        let at = at.min(Instant::now() + ALARM_MAX);
         if self
             .alarm
             .get()
@@ -339,15 +259,6 @@ impl Session {
     }
 }
 
-/// Whether a command that may be sent again leaves a trace beyond its connection, or is a question
-/// the client would otherwise take for never asked.
-fn acts_or_reads(class: Class) -> bool {
-    matches!(
-        class,
-        Class::Read | Class::Scan | Class::Blocking | Class::BlockingRead { .. }
-    )
-}
-
 /// When a blocking call gives up by itself: `Some(None)` for never, `None` for any other command.
 fn deadline(kind: &Kind, frame: &[u8]) -> Option<Option<Instant>> {
     let Kind::Blocking(since) = kind else {
@@ -359,10 +270,6 @@ fn deadline(kind: &Kind, frame: &[u8]) -> Option<Option<Instant>> {
         blocking::Timeout::After(limit) if limit > Duration::from_secs(3_153_600_000) => Some(None),
         blocking::Timeout::After(limit) => Some(Some(*since + limit)),
     }
-}
-
-fn has_no_arguments(frame: &[u8]) -> bool {
-    Args::new(frame).nth(1).is_none()
 }
 
 /// The command with only the last `left` of its names; all of them when none was confirmed.

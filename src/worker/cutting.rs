@@ -263,6 +263,11 @@ impl Session {
         let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
         match (intake.streaming, permit) {
             (Streaming::No, _) if !large => return,
+            (Streaming::No, _) if intake.is_part_of_hopeless() => {
+                self.flush(buffer, at, permit);
+                self.queue_in_vain(intake, permit);
+                intake.streaming = Streaming::Nowhere;
+            }
             (Streaming::No, Permit::Send(link))
                 if !intake.must_be_whole(&buffer[at.frame..at.scan]) =>
             {

@@ -6,7 +6,7 @@
 //! count each. An idle link has no flight at all; flights come from the worker's store and go back
 //! to it when nothing is in flight any more.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -37,6 +37,8 @@ pub(crate) struct Flight {
     head: usize,
     /// Bytes that were sent for a command that was taken back.
     taken_back: u64,
+    /// Which command of the oldest slot was asked for last, and where it begins in the slot.
+    found: Cell<(u32, usize)>,
 }
 
 impl Flight {
@@ -115,8 +117,13 @@ impl Flight {
     /// The oldest command as it was sent, where it is kept.
     pub(super) fn front_frame(&self) -> Option<&[u8]> {
         let first = self.slots.front().filter(|slot| slot.kept)?;
-        let mut frames = Frames::new(self.run(self.head, first.len));
-        frames.nth(usize::try_from(first.answered).ok()?)
+        let run = self.run(self.head, first.len);
+        let (nth, at) = self.found.get();
+        let mut frames = Frames::new(run.get(at..)?);
+        let frame = frames.nth(usize::try_from(first.answered.checked_sub(nth)?).ok()?)?;
+        let at = run.len() - frames.0.len() - frame.len();
+        self.found.set((first.answered, at));
+        Some(frame)
     }
 
     fn run(&self, from: usize, len: u64) -> &[u8] {
@@ -150,6 +157,7 @@ impl Flight {
         if first.count > 0 {
             return;
         }
+        self.found.take();
         if let Some(done) = self.slots.pop_front()
             && done.kept
         {

@@ -49,6 +49,15 @@ impl Intake {
         self.watch_lost = false;
     }
 
+    /// Whether the command at hand would be queued for a transaction that cannot be executed.
+    pub(super) fn is_part_of_hopeless(&self) -> bool {
+        let ends = matches!(
+            special(self.scanner.name()),
+            Special::Exec | Special::Discard | Special::Reset | Special::Quit
+        );
+        self.hopeless && !ends
+    }
+
     /// Whether the command that `beginning` is of cannot be streamed, because all of it has to be
     /// seen first.
     pub(super) fn must_be_whole(&self, beginning: &[u8]) -> bool {
@@ -143,10 +152,17 @@ impl Session {
                 intake.end_hopeless();
                 self.answer(permit, replies::OK);
             }
-            _ if matches!(permit, Permit::Refuse) => self.refuse(intake, permit),
-            _ => self.answer(permit, replies::QUEUED),
+            _ => self.queue_in_vain(intake, permit),
         }
         true
+    }
+
+    /// Answers a part of a transaction that cannot be executed any more.
+    pub(super) fn queue_in_vain(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
+        match permit {
+            Permit::Refuse => self.refuse(intake, permit),
+            _ => self.answer(permit, replies::QUEUED),
+        }
     }
 
     fn send_special(

@@ -14,7 +14,8 @@
 //! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
 //! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
 //! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
-//! while there is no primary; `unblocking` calls waiting pops back before a planned failover.
+//! while there is no primary, and `failing` tells those who waited too long; `unblocking` calls
+//! waiting pops back before a planned failover.
 //! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
@@ -23,6 +24,7 @@ mod cursors;
 mod cutting;
 mod delivery;
 mod ending;
+mod failing;
 mod flight;
 mod held;
 mod identity;

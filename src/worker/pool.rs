@@ -45,7 +45,8 @@ async fn dial_for(session: &Rc<Session>) {
         found = establish(worker, &topology) => found,
     };
     match found {
-        Ok(transport) if worker.generation() == topology.generation => {
+        // To be made what the last one was it is sent things, which the gate may forbid by now.
+        Ok(transport) if worker.generation() == topology.generation && worker.may_send_now() => {
             let primary = topology.primary.as_ref();
             let verified = primary.is_some_and(|primary| primary.role_verified);
             let knows_capa = primary.is_some_and(|primary| primary.knows_capa);

@@ -107,8 +107,10 @@ impl Worker {
             let errand = self.set_out(login, topology).await?;
             errands.0.push((login.clone(), Some(errand)));
         }
+        // Setting out took its time.
+        let still = self.is_quiescing() && self.generation() == topology.generation;
         match errands.of(login) {
-            Some(Some(errand)) => errand.unblock(links).await,
+            Some(Some(errand)) if still => errand.unblock(links).await,
             _ => Ok(()),
         }
     }

@@ -251,12 +251,7 @@ fn a_client_that_has_logged_in_again_survives_the_loss_of_its_link() {
         .start();
     let proxy = Proxy::ready(&bed);
     let mut client = proxy.connect();
-    assert!(
-        client
-            .call(&["HELLO", "3", "AUTH", "app", "app-pw"])
-            .error()
-            .is_none()
-    );
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
     assert!(client.call(&["SELECT", "3"]).is_ok());
     assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
     assert!(client.call(&["SET", "here", "v"]).is_ok());
@@ -266,4 +261,68 @@ fn a_client_that_has_logged_in_again_survives_the_loss_of_its_link() {
     bed.primary().command(&["CLIENT", "KILL", "ID", id]);
     assert_eq!(client.call(&["EXISTS", "here"]), Value::Int(1));
     assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
+}
+
+#[test]
+fn a_large_part_of_a_lost_transaction_is_no_reason_to_close() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let large = "v".repeat(200_000);
+    assert!(client.call(&["MULTI"]).is_ok());
+    assert_eq!(client.call(&["SET", "k", &large]).text(), "QUEUED");
+    cut_links(&bed);
+    assert_eq!(client.call(&["SET", "k", "v"]).text(), "QUEUED");
+    assert_eq!(client.call(&["SET", "k", &large]).text(), "QUEUED");
+    assert!(starts(&client.call(&["EXEC"]), "EXECABORT"));
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+}
+
+#[test]
+fn a_reset_in_flight_does_not_keep_a_client_with_a_password_waiting() {
+    let lost = std::sync::atomic::AtomicBool::new(false);
+    let server = FakeServer::start(move |words| {
+        let first = || !lost.swap(true, std::sync::atomic::Ordering::Relaxed);
+        match words[0].as_str() {
+            "RESET" if first() => Reaction::ReplyAndClose(Vec::new()),
+            "RESET" => Reaction::Reply(b"+RESET\r\n".to_vec()),
+            _ => Reaction::AsUsual,
+        }
+    });
+    let sentinel = FakeSentinel::start("mymaster", server.addr(), 1);
+    let password = std::env::temp_dir().join(format!("steadfast-review-{}", std::process::id()));
+    std::fs::write(&password, "secret\n").unwrap();
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--sentinel-discovery", "off")
+        .flag("--password-file", &password)
+        .flag("--client-password-file", &password)
+        .start_ready();
+    std::fs::remove_file(&password).unwrap();
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "secret"]).is_ok());
+    assert_eq!(client.call(&["RESET"]).text(), "RESET");
+    assert!(starts(&client.call(&["SET", "k", "v"]), "NOAUTH"));
+    assert!(client.call(&["AUTH", "secret"]).is_ok());
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+}
+
+/// CPU time a proxy uses for many of one command in pipelines.
+fn cost(proxy: &Proxy, args: &[&str]) -> u64 {
+    let mut client = proxy.connect();
+    let before = proxy.cpu_ticks();
+    for _ in 0..20 {
+        client.send_raw(&command(args).repeat(2000)).unwrap();
+        for _ in 0..2000 {
+            client.reply().unwrap();
+        }
+    }
+    proxy.cpu_ticks() - before
+}
+
+#[test]
+fn errors_in_a_pipeline_cost_hardly_more_than_other_replies() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let (usual, errors) = (cost(&proxy, &["TTL", "k"]), cost(&proxy, &["LPUSH"]));
+    assert!(errors < 10 * usual.max(10), "{errors} ticks, not {usual}");
 }

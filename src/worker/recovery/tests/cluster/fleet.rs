@@ -93,7 +93,11 @@ impl Instance {
             self.named.push((claim.clone(), asked));
         }
         let claim = match self.rules.bug {
-            Some(Bug::ForgetsTheEpoch) => Claim { epoch: 1, ..claim },
+            // The last answer wins.
+            Some(Bug::ForgetsTheEpoch) => Claim {
+                epoch: asked,
+                ..claim
+            },
             _ => claim,
         };
         self.asked[sentinel] = self.asked[sentinel].max(Some(asked));
