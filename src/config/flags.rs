@@ -98,7 +98,7 @@ pub(super) struct SentinelFlags {
     /// When to switch in a failover: once a Sentinel `named` the new primary, or about 0.8s earlier,
     /// as soon as the replica it chose was `promoted`. Should the Sentinel that leads the failover
     /// die in between, the others may choose another: then `promoted` loses what was written since,
-    /// at most 10s of it while they can be reached
+    /// about 11s of it while they can be reached
     #[arg(
         long,
         value_name = "named|promoted",

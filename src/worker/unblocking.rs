@@ -88,8 +88,7 @@ impl Worker {
             };
             let (login, link) = (session.login(), Rc::downgrade(&link));
             match found.iter_mut().find(|(known, _)| *known == login) {
-                Some((_, links)) if links.len() < ROUND_MAX => links.push(link),
-                Some(_) => {}
+                Some((_, links)) => links.push(link),
                 None => found.push((login, vec![link])),
             }
         }
@@ -110,7 +109,12 @@ impl Worker {
         // Setting out took its time.
         let still = self.is_quiescing() && self.generation() == topology.generation;
         match errands.of(login) {
-            Some(Some(errand)) if still => errand.unblock(links).await,
+            Some(Some(errand)) if still => {
+                for part in links.chunks(ROUND_MAX) {
+                    errand.unblock(part).await?;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
