@@ -46,7 +46,7 @@ async fn dial_for(session: &Rc<Session>) {
     };
     match found {
         // To be made what the last one was it is sent things, which the gate may forbid by now.
-        Ok(transport) if worker.generation() == topology.generation && worker.may_send_now() => {
+        Ok(transport) if worker.generation() == topology.generation && worker.may_listen_now() => {
             let primary = topology.primary.as_ref();
             let verified = primary.is_some_and(|primary| primary.role_verified);
             let knows_capa = primary.is_some_and(|primary| primary.knows_capa);

@@ -1,5 +1,6 @@
 //! One failover under the whole load, by kind, and what may and may not come of it.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::Value as Json;
@@ -14,6 +15,9 @@ use crate::bed::{Bed, Builder, valkey_9};
 use crate::proxy::Proxy;
 use crate::rng::Rng;
 
+/// How often Sentinels tell each other and everybody of the primary they hold.
+const HELLO_PERIOD: Duration = Duration::from_secs(2);
+
 /// The random naps of frozen primaries.
 const SEED: u64 = 3;
 
@@ -25,6 +29,8 @@ pub(super) struct Kind {
     pub(super) login: &'static [&'static str],
     pub(super) flags: &'static [(&'static str, &'static str)],
     pub(super) pause: Duration,
+    /// Steadfast has a login of its own, and may ask nodes for their role.
+    pub(super) may_ask: bool,
 }
 
 impl Kind {
@@ -37,6 +43,7 @@ impl Kind {
             login: &[],
             flags: &[],
             pause: PLANNED_PAUSE,
+            may_ask: false,
         }
     }
 
@@ -46,6 +53,7 @@ impl Kind {
             name,
             bed: Bed::builder().alone().requirepass("secret"),
             login: &["AUTH", "secret"],
+            may_ask: true,
             ..Self::plain(fault)
         }
     }
@@ -57,6 +65,7 @@ impl Kind {
             name,
             bed: bed.user("app", "on >app-pw ~* &* +@all -@dangerous"),
             login: &["AUTH", "app", "app-pw"],
+            may_ask: true,
             ..Self::plain(fault)
         }
     }
@@ -74,6 +83,12 @@ impl Kind {
             .fold(Proxy::for_bed(&bed), |proxy, (flag, value)| {
                 proxy.flag(flag, value)
             });
+        let secret = bed.dir().join("control");
+        fs::write(&secret, "secret\n").unwrap();
+        let proxy = match self.may_ask {
+            true => proxy.flag("--control-password-file", &secret),
+            false => proxy,
+        };
         let proxy = proxy.start_ready();
         let load = Load::start(&Entrance::of(&[&proxy]).login(self.login), "w", Size::FULL);
         let mut rng = Rng::new(SEED + u64::try_from(round).unwrap());
@@ -89,7 +104,7 @@ impl Kind {
         }
         let excuse = match self.fault {
             Fault::Freeze => outcome.longest_pause(),
-            _ => Duration::ZERO,
+            _ => self.pause.saturating_sub(PLANNED_PAUSE),
         };
         faults.extend(in_time(&outcome, excuse));
         assert!(faults.is_empty(), "{}: {faults:#?}", self.name);
@@ -105,6 +120,19 @@ fn a_planned_failover_costs_a_pause_and_nothing_else() {
 #[test]
 fn a_planned_failover_costs_users_with_few_rights_no_more() {
     Kind::with_user("planned, users", Fault::Planned).run();
+}
+
+/// Without a login of its own Steadfast cannot ask the promoted node for its role, and one Sentinel's
+/// word is not enough then: it waits for a majority, and a Sentinel may hear of the new primary only
+/// with the next hello message.
+#[test]
+fn a_planned_failover_of_nodes_that_may_not_be_asked_costs_a_hello_period_more() {
+    let kind = Kind {
+        pause: PLANNED_PAUSE + HELLO_PERIOD,
+        may_ask: false,
+        ..Kind::with_user("planned, roles unknown", Fault::Planned)
+    };
+    kind.run();
 }
 
 #[test]
