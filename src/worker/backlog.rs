@@ -215,14 +215,11 @@ impl Session {
     fn wake_at(self: &Rc<Self>, at: Instant) {
         let session = Rc::downgrade(self);
         let at = at.min(Instant::now() + ALARM_MAX);
-        if self
-            .alarm
-            .get()
-            .is_some_and(|set| set <= at && set > Instant::now())
-        {
+        let set = self.note_trouble(|trouble| trouble.alarm);
+        if set.is_some_and(|set| set <= at && set > Instant::now()) {
             return;
         }
-        self.alarm.set(Some(at));
+        self.note_trouble(|trouble| trouble.alarm = Some(at));
         tokio::task::spawn_local(async move {
             tokio::time::sleep_until(at).await;
             if let Some(session) = session.upgrade() {

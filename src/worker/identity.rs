@@ -44,7 +44,7 @@ impl Link {
             // Dropped first: it would take away its equal.
             *self.registration.borrow_mut() = None;
             let registration = Registration::new(ids, owner.id, self.generation, id);
-            *self.registration.borrow_mut() = Some(registration);
+            *self.registration.borrow_mut() = Some(Box::new(registration));
         }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) struct Link {
     /// CLIENT UNBLOCK was sent for it on our behalf.
     pub(super) unblocked: Cell<bool>,
     /// What came while nothing might be delivered: at most one read.
-    early: RefCell<Vec<u8>>,
+    early: RefCell<Box<[u8]>>,
     /// What the server calls this connection, once it has said so.
     pub(super) upstream_id: Cell<Option<NonZeroU64>>,
     /// It was asked.
@@ -56,9 +56,9 @@ pub(crate) struct Link {
     /// The WAIT that is due next does not.
     pub(super) miscounts: Cell<bool>,
     /// Scripts that were loaded by this link, or are being loaded.
-    pub(super) loads: RefCell<Loads>,
+    pub(super) loads: RefCell<Option<Box<Loads>>>,
     /// The owner can be found by its id.
-    pub(super) registration: RefCell<Option<Registration>>,
+    pub(super) registration: RefCell<Option<Box<Registration>>>,
     /// It is being made what a lost one was.
     pub(super) restoring: Cell<bool>,
     ended: Cell<bool>,
@@ -143,7 +143,7 @@ impl Link {
         match ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch)) {
             Ok(0) => Poll::Ready(Fault::Eof),
             Ok(_) => {
-                early.extend_from_slice(&scratch);
+                *early = scratch[..].into();
                 Poll::Pending
             }
             Err(error) => Poll::Ready(Fault::Io(error)),

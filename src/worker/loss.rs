@@ -53,7 +53,7 @@ impl Session {
             };
         }
         if loss == Loss::Fault {
-            self.lost_at.set(Some(Instant::now()));
+            self.note_trouble(|trouble| trouble.lost_at = Some(Instant::now()));
         }
         self.sort(wreck.cases);
         let resumes = self.worker.config.pubsub_on_failover == PubsubOnFailover::Resume;

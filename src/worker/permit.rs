@@ -88,26 +88,29 @@ impl Session {
     /// Whether the primary has proved itself since a link to it broke: a break may be the first
     /// sign of its end, and is mostly nothing.
     pub(super) fn is_trusted_again(&self) -> bool {
-        let Some(since) = self.lost_at.get() else {
+        let mut trouble = self.trouble.borrow_mut();
+        let Some(lost_at) = trouble.as_mut().map(|trouble| &mut trouble.lost_at) else {
             return true;
         };
-        let proven = self.worker.is_proven_since(since);
+        let proven = lost_at.is_none_or(|since| self.worker.is_proven_since(since));
         if proven {
-            self.lost_at.set(None);
+            *lost_at = None;
         }
         proven
     }
 
     /// Counts links in a row that refused a command as no primary would.
     pub(super) fn count_refusals(&self, fault: &Fault) {
-        self.refusals.set(match fault {
+        let refusals = match fault {
             Fault::Rejected => Some((self.refused_in_a_row() + 1, Instant::now())),
             _ => None,
-        });
+        };
+        self.note_trouble(|trouble| trouble.refusals = refusals);
     }
 
     fn refused_in_a_row(&self) -> u8 {
-        let refusals = self.refusals.get();
+        let trouble = self.trouble.borrow();
+        let refusals = trouble.as_ref().and_then(|trouble| trouble.refusals);
         let recent = refusals.filter(|(_, last)| last.elapsed() < REFUSALS_GAP);
         recent.map_or(0, |(count, _)| count.min(REFUSALS_MAX))
     }

@@ -86,7 +86,8 @@ impl Session {
         let worker = &self.worker;
         let mark = worker.scripts.mark(link.generation);
         let text = worker.known_scripts.lacks(&worker.scripts, &digest, mark)?;
-        let begins = link.loads.borrow_mut().begin(digest, mark);
+        let mut loads = link.loads.borrow_mut();
+        let begins = loads.get_or_insert_default().begin(digest, mark);
         begins.then(|| load(digest, &text, mark))
     }
 
@@ -100,6 +101,7 @@ impl Session {
         let known = &worker.known_scripts;
         let missing = known.missing(&worker.scripts, mark, PRELOAD_MAX);
         let mut loads = link.loads.borrow_mut();
+        let loads = loads.get_or_insert_default();
         let begun = missing.into_iter();
         let begun = begun.filter(|(digest, _)| loads.begin(*digest, mark));
         let load_one = |(digest, text): (Digest, Arc<[u8]>)| load(digest, &text, mark);

@@ -89,10 +89,9 @@ pub(crate) struct Router {
     flight: Option<Box<Flight>>,
     pub(super) replies: ReplyScanner,
     mode: Mode,
+    /// The beginning of a frame that is not understood yet; or, once it is, of a short reply whose
+    /// rest has not come: what the client has not got can still be asked for again.
     gathered: Vec<u8>,
-    /// The beginning of a short reply whose rest has not come: what the client has not got can
-    /// still be asked for again.
-    partial: Vec<u8>,
     /// A part of the frame at hand has gone to the client.
     in_delivery: bool,
     /// Replies from the first on that proved that its command was not executed.
@@ -107,7 +106,6 @@ impl Router {
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
-            partial: Vec::new(),
             in_delivery: false,
             refused: None,
         }
@@ -325,16 +323,18 @@ impl Router {
         if !verdict.deliver {
             return run.flush(chunk, self.owner.as_deref());
         }
-        if self.partial.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
+        if self.gathered.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
             self.in_delivery |= !whole;
             return run.extend(piece);
         }
         run.flush(chunk, self.owner.as_deref());
-        self.partial.extend_from_slice(&chunk[piece]);
-        if whole || !self.is_short(self.partial.len()) {
+        self.gathered.extend_from_slice(&chunk[piece]);
+        if whole || !self.is_short(self.gathered.len()) {
             self.in_delivery |= !whole;
-            let partial = std::mem::take(&mut self.partial);
-            self.owner.iter().for_each(|owner| owner.deliver(&partial));
+            let whole_so_far = std::mem::take(&mut self.gathered);
+            self.owner
+                .iter()
+                .for_each(|owner| owner.deliver(&whole_so_far));
         }
     }
 

@@ -71,14 +71,21 @@ pub(crate) struct Session {
     pub(super) lingering: Cell<bool>,
     /// What a lost link left behind.
     pub(super) backlog: RefCell<Backlog>,
-    /// When a link broke, after which the node has to prove itself before it gets anything.
-    pub(super) lost_at: Cell<Option<Instant>>,
     /// It had a link before.
     pub(super) was_attached: Cell<bool>,
+    /// What its links have been through; none while all went well.
+    pub(super) trouble: RefCell<Option<Box<Trouble>>>,
+}
+
+/// What a session remembers of links that were lost.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// When one broke, after which the node has to prove itself before it gets anything.
+    pub(super) lost_at: Option<Instant>,
     /// When the session is woken for a command's own timeout.
-    pub(super) alarm: Cell<Option<Instant>>,
+    pub(super) alarm: Option<Instant>,
     /// Links in a row that refused a command as no primary would, and when the last one did.
-    pub(super) refusals: Cell<Option<(u8, Instant)>>,
+    pub(super) refusals: Option<(u8, Instant)>,
 }
 
 impl Session {
@@ -102,10 +109,8 @@ impl Session {
             role_pending: Cell::new(false),
             lingering: Cell::new(false),
             backlog: RefCell::default(),
-            lost_at: Cell::new(None),
             was_attached: Cell::new(false),
-            alarm: Cell::new(None),
-            refusals: Cell::new(None),
+            trouble: RefCell::default(),
         });
         entry.insert(session.clone());
         worker.counters.clients.add(1);
@@ -251,6 +256,11 @@ impl Session {
     pub(crate) fn role_checked(&self) {
         self.role_pending.set(false);
         self.unblock();
+    }
+
+    /// Remembers, or recalls, what its links have been through.
+    pub(super) fn note_trouble<R>(&self, note: impl FnOnce(&mut Trouble) -> R) -> R {
+        note(self.trouble.borrow_mut().get_or_insert_default())
     }
 
     /// Has the session look at its situation again.
