@@ -201,7 +201,7 @@ fn start_nodes(server: &Path, folder: &Path, ports: &[u16]) -> io::Result<Vec<No
     let mut primary = None;
     for &port in ports {
         let mut config = format!(
-            "port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\nrepl-diskless-sync-delay 0\n"
+            "port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\nrepl-diskless-sync no\n"
         );
         match primary {
             None => primary = Some(port),

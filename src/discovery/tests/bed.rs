@@ -105,7 +105,7 @@ impl Bed {
     pub(super) async fn start(down_after_ms: u32) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let node = |more: &str| {
-            let config = format!("repl-diskless-sync-delay 0\n{more}");
+            let config = format!("repl-diskless-sync no\n{more}");
             Server::start(dir.path(), &config, false)
         };
         let primary = node("");

@@ -124,7 +124,7 @@ class Bed:
         first = self.nodes[0]
         for port in self.nodes:
             more = [] if port == first else [f"replicaof 127.0.0.1 {first}"]
-            self._start_node(server, port, ['save ""', "repl-diskless-sync-delay 0", *more])
+            self._start_node(server, port, ['save ""', "repl-diskless-sync no", *more])
         wait_for("the replicas", lambda: self._replicas_online(first) == NODES - 1)
         for port in self.sentinels:
             config = [

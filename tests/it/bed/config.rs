@@ -186,7 +186,7 @@ impl Builder {
 
     pub(super) fn server_config(&self, index: usize, ports: &[u16]) -> String {
         let mut text = format!(
-            "port {}\nbind {}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync-delay 0\n\
+            "port {}\nbind {}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync no\n\
              enable-debug-command yes\nloglevel notice\n",
             ports[index],
             self.ip_of(Some(index))

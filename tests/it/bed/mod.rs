@@ -157,6 +157,7 @@ impl Bed {
         for replica in self.servers.iter().filter(|node| node.role() == "slave") {
             replica.wait_link_up();
         }
+        self.wait_streaming();
         for (index, sentinel) in self.sentinels.iter().enumerate() {
             wait_until(
                 WHOLE_LIMIT,
@@ -164,6 +165,23 @@ impl Bed {
                 || self.sees_everything(sentinel),
             );
         }
+    }
+
+    /// Waits until every replica has received what its primary did last: after a full sync a link is
+    /// up before anything is streamed over it, and a replica promoted by then would have nothing.
+    #[track_caller]
+    fn wait_streaming(&self) {
+        let with_role = |role| self.servers.iter().filter(move |node| node.role() == role);
+        let Some(primary) = with_role("master").next() else {
+            return;
+        };
+        let replicas = with_role("slave").count();
+        let mut client = primary.connect();
+        wait_until(WHOLE_LIMIT, "every replica receives", || {
+            client.call(&["PUBLISH", "bed", "whole"]);
+            let received = client.call(&["WAIT", &replicas.to_string(), "1000"]);
+            received == Value::Int(replicas as i64)
+        });
     }
 
     fn sees_everything(&self, sentinel: &Node) -> bool {
