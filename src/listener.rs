@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::net::HostPort;
+use crate::net::{HostPort, Incoming};
 use crate::resp::replies;
 use crate::worker::Counters;
 
@@ -47,7 +47,7 @@ pub fn bind(address: &HostPort) -> io::Result<Vec<TcpListener>> {
 #[derive(Debug)]
 pub struct Door {
     /// To the worker.
-    pub clients: mpsc::Sender<TcpStream>,
+    pub clients: mpsc::Sender<Incoming>,
     /// How busy it is.
     pub counters: Arc<Counters>,
 }
@@ -96,7 +96,7 @@ async fn hand_over(client: TcpStream, doors: &[Door], max_clients: usize) {
     }
     if let Some(door) = doors.iter().min_by_key(|door| load(door)) {
         // The worker ends only when the process does.
-        let _ = door.clients.send(client).await;
+        let _ = door.clients.send(Incoming::Tcp(client)).await;
     }
 }
 

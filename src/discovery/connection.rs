@@ -10,13 +10,12 @@ use bytes::{Buf, BytesMut};
 use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::error::{Error, Rejection, RejectionKind};
 use super::framing::{BadFrame, Framer};
 use crate::config::Credentials;
-use crate::net::{self, HostPort};
+use crate::net::{self, HostPort, Transport};
 
 /// A decoded control reply; an error reply among the elements of an array stays what it is.
 pub type Reply = OwnedFrame;
@@ -27,7 +26,7 @@ const READ_LEN: usize = 4 << 10;
 /// A connection for control traffic.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     input: BytesMut,
     framer: Framer,
 }
@@ -61,9 +60,7 @@ impl Connection {
 
     /// Whether both ends of the connection are on this machine's loopback.
     pub fn is_loopback(&self) -> bool {
-        self.stream
-            .peer_addr()
-            .is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+        self.stream.is_loopback()
     }
 
     /// Sends one command and waits for its reply.

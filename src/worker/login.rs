@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::{Config, Credentials};
+use crate::net::Transport;
 use crate::resp::{Args, Special, replies};
 
 use super::intake::Intake;
@@ -98,7 +98,7 @@ pub(super) fn renew(session: &Rc<Session>, intake: &mut Intake, link: &Link) {
 /// # Errors
 /// The socket's, or `PermissionDenied` with the server's words.
 pub(super) async fn log_in(
-    stream: &mut TcpStream,
+    stream: &mut Transport,
     login: &Credentials,
     limit: Duration,
 ) -> io::Result<()> {

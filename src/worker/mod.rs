@@ -61,7 +61,6 @@ pub use scripts::Scripts;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::TcpStream as StdTcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -69,14 +68,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::net::{Transport, set_options};
+use crate::net::Incoming;
 use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Tally, Topology, View};
 
 use loss::Loss;
@@ -114,7 +112,7 @@ pub struct Parts {
     /// Where it tells discovery what it saw.
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
-    pub clients: mpsc::Receiver<StdTcpStream>,
+    pub clients: mpsc::Receiver<Incoming>,
     /// Asks it to stop.
     pub stop: CancellationToken,
 }
@@ -202,13 +200,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Takes in new clients until the acceptor is gone.
-    async fn receive(self: Rc<Self>, mut clients: mpsc::Receiver<StdTcpStream>) {
+    async fn receive(self: Rc<Self>, mut clients: mpsc::Receiver<Incoming>) {
         while let Some(client) = clients.recv().await {
             // A client that is gone already needs no session.
-            if set_options(&client).is_ok()
-                && let Ok(stream) = TcpStream::from_std(client)
-            {
-                Session::start(&self, Transport::Tcp(stream));
+            if let Ok(transport) = client.enter() {
+                Session::start(&self, transport);
             }
         }
     }

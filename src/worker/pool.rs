@@ -69,13 +69,13 @@ async fn establish(worker: &Worker, topology: &Topology) -> io::Result<Transport
         return Err(io::ErrorKind::NotConnected.into());
     };
     let address = &primary.address;
-    let mut stream = net::dial(address, config.connect_timeout).await?;
+    let mut transport = net::dial(address, config.connect_timeout).await?;
     if let Some(credentials) = &config.login {
-        login::log_in(&mut stream, credentials, config.connect_timeout).await.inspect_err(|error| {
+        login::log_in(&mut transport, credentials, config.connect_timeout).await.inspect_err(|error| {
             if worker.may_complain() {
                 tracing::error!(event = "login_failed", primary = %address, %error, "check --username and --password-file");
             }
         })?;
     }
-    Ok(Transport::Tcp(stream))
+    Ok(transport)
 }

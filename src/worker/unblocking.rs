@@ -11,11 +11,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-use crate::net;
+use crate::net::{self, Transport};
 use crate::resp::{Class, ReplyScanner, class};
 use crate::topology::{Gate, Topology};
 
@@ -160,7 +159,7 @@ impl Session {
 
 /// A connection that calls back.
 struct Errand {
-    stream: TcpStream,
+    stream: Transport,
     input: Vec<u8>,
 }
 

@@ -1,0 +1,103 @@
+//! Addresses as they are written, and what they stand for now.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+/// A host (name or literal address) and a port, as written or as a Sentinel said.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPort {
+    /// Name or address, never in brackets.
+    pub host: String,
+    /// Port, never 0 after validation.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// From its parts.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+        }
+    }
+
+    /// The literal address, if the host is one.
+    pub fn literal(&self) -> Option<SocketAddr> {
+        self.host
+            .parse::<IpAddr>()
+            .ok()
+            .map(|ip| SocketAddr::new(ip, self.port))
+    }
+
+    /// Every address the host has now. Asked anew at each dial: pods and Services move.
+    ///
+    /// # Errors
+    /// When the name cannot be resolved, or has no address.
+    pub async fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        if let Some(literal) = self.literal() {
+            return Ok(vec![literal]);
+        }
+        let found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await?
+            .collect();
+        if found.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            ));
+        }
+        Ok(found)
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl From<SocketAddr> for HostPort {
+    fn from(addr: SocketAddr) -> Self {
+        Self::new(addr.ip().to_string(), addr.port())
+    }
+}
+
+/// Why a text is no `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadHostPort(String);
+
+impl fmt::Display for BadHostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "'{}' is not HOST:PORT (an IPv6 address goes in brackets, as in [::1]:6379)",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadHostPort {}
+
+impl FromStr for HostPort {
+    type Err = BadHostPort;
+
+    fn from_str(text: &str) -> Result<Self, BadHostPort> {
+        let bad = || BadHostPort(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').ok_or_else(bad)?,
+            None if host.contains(':') => return Err(bad()),
+            None => host,
+        };
+        if host.is_empty() || host.contains(['/', '@', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self::new(host, port.parse().map_err(|_| bad())?))
+    }
+}

@@ -1,0 +1,28 @@
+//! A client between the thread that accepted it and the worker it will live on.
+
+use std::io;
+use std::net::TcpStream;
+
+use super::{Transport, set_options};
+
+/// An accepted client that belongs to no runtime yet.
+#[derive(Debug)]
+pub enum Incoming {
+    /// Plain TCP, non-blocking.
+    Tcp(TcpStream),
+}
+
+impl Incoming {
+    /// Makes it a connection of the runtime it is called on.
+    ///
+    /// # Errors
+    /// When the socket is already gone.
+    pub fn enter(self) -> io::Result<Transport> {
+        match self {
+            Self::Tcp(stream) => {
+                set_options(&stream)?;
+                tokio::net::TcpStream::from_std(stream).map(Transport::Tcp)
+            }
+        }
+    }
+}

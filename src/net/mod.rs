@@ -1,0 +1,16 @@
+//! Sockets: addresses, dialling, and the one transport type of all connections to servers and clients.
+//!
+//! Every connection that is used is made here, so that a simulation can replace them; listening is
+//! `listener`'s.
+
+mod address;
+mod dial;
+mod incoming;
+mod options;
+mod transport;
+
+pub use address::{BadHostPort, HostPort};
+pub use dial::dial;
+pub use incoming::Incoming;
+pub use options::set_options;
+pub use transport::Transport;

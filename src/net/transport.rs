@@ -1,0 +1,129 @@
+//! The one kind of connection everything above the sockets knows.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+/// One connection, either side. The data path writes without `&mut`, so that a reply can be written
+/// by whoever holds it; what converses step by step uses it as an `AsyncRead` and `AsyncWrite`.
+#[derive(Debug)]
+pub enum Transport {
+    /// Plain TCP.
+    Tcp(TcpStream),
+}
+
+impl Transport {
+    /// Reads into the spare room of `buffer`; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut impl BufMut,
+    ) -> Poll<io::Result<usize>> {
+        tokio_util::io::poll_read_buf(Pin::new(self), cx, buffer)
+    }
+
+    /// Writes what the socket takes at once; `Ok(0)` when it takes nothing now.
+    ///
+    /// # Errors
+    /// The socket's, never `WouldBlock`.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let result = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+        };
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
+    /// Waits until a write may take bytes again.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    /// Ends both directions at once, whoever else still refers to the socket.
+    pub fn close(&self) {
+        match self {
+            Self::Tcp(stream) => {
+                let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+            }
+        }
+    }
+
+    /// Whether the peer is known to have stopped sending, although not all it sent has been read.
+    pub fn is_read_closed(&self, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Tcp(stream) => {
+                let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
+                matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+            }
+        }
+    }
+
+    /// Says that nothing more will be sent (a FIN).
+    pub fn shutdown_write(&self) {
+        match self {
+            Self::Tcp(stream) => {
+                // A peer that is already gone needs no FIN.
+                let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+            }
+        }
+    }
+
+    /// Whether the peer is on this machine's loopback.
+    pub fn is_loopback(&self) -> bool {
+        let peer = match self {
+            Self::Tcp(stream) => stream.peer_addr(),
+        };
+        peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
