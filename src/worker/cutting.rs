@@ -2,28 +2,24 @@
 //!
 //! Complete commands go to the link in runs, straight from the read buffer. What is incomplete, or
 //! held because nothing may be sent now, is kept in the intake and looked at again later; a frame
-//! too large to be kept is streamed.
+//! too large to be kept is streamed (`streaming`).
 
 use std::rc::Rc;
 
 use crate::resp::{ProtocolError, RequestScanner, Scanned, inline, replies};
 
 use super::intake::{Intake, Streaming};
-use super::outbox::BULK_MIN;
 use super::permit::Permit;
 use super::session::Session;
 use super::slot::Kind;
 
-/// A frame longer than this is streamed to the link instead of being collected first.
-const STREAM_MIN: usize = BULK_MIN;
-
 /// Positions in the buffer at hand: `run..frame` is ready to be sent, `frame..scan` is what the
 /// scanner has seen of the next frame.
 #[derive(Debug, Clone, Copy)]
-struct Cursor {
-    run: usize,
-    frame: usize,
-    scan: usize,
+pub(super) struct Cursor {
+    pub(super) run: usize,
+    pub(super) frame: usize,
+    pub(super) scan: usize,
 }
 
 impl Cursor {
@@ -252,60 +248,8 @@ impl Session {
         }
     }
 
-    /// The frame at hand is incomplete. If it is large, what is there of it goes on now.
-    fn stream(
-        self: &Rc<Self>,
-        intake: &mut Intake,
-        buffer: &[u8],
-        at: &mut Cursor,
-        permit: &Permit,
-    ) {
-        let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
-        match (intake.streaming, permit) {
-            (Streaming::No, _) if !large => return,
-            (Streaming::No, _) if intake.is_part_of_hopeless() => {
-                self.flush(buffer, at, permit);
-                self.queue_in_vain(intake, permit);
-                intake.streaming = Streaming::Nowhere;
-            }
-            (Streaming::No, Permit::Send(link))
-                if !intake.must_be_whole(&buffer[at.frame..at.scan]) =>
-            {
-                self.flush(buffer, at, permit);
-                intake.streaming = Streaming::ToLink;
-                link.begin_streamed(self, intake.streamed_kind());
-            }
-            (Streaming::No, Permit::Refuse) => {
-                self.refuse(intake, permit);
-                intake.streaming = Streaming::Nowhere;
-            }
-            (Streaming::No, _) => {
-                self.flush(buffer, at, permit);
-                self.answer(permit, replies::TOO_BIG);
-                self.end_after_answers(intake, permit);
-            }
-            (Streaming::ToLink | Streaming::Nowhere, _) => {}
-        }
-        at.frame = at.scan;
-        if intake.streaming == Streaming::ToLink {
-            Self::flush_streamed(buffer, at, permit);
-        } else {
-            at.run = at.scan;
-        }
-    }
-
-    /// Sends what has come of a command too large to be kept.
-    fn flush_streamed(buffer: &[u8], at: &mut Cursor, permit: &Permit) {
-        if let Permit::Send(link) = permit
-            && at.run < at.frame
-        {
-            link.send_streamed(&buffer[at.run..at.frame]);
-        }
-        at.run = at.frame;
-    }
-
     /// Sends the complete commands that have been gathered.
-    fn flush(&self, buffer: &[u8], at: &mut Cursor, permit: &Permit) {
+    pub(super) fn flush(&self, buffer: &[u8], at: &mut Cursor, permit: &Permit) {
         if let Permit::Send(link) = permit
             && at.run < at.frame
         {

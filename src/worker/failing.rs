@@ -13,6 +13,22 @@ use super::session::Session;
 use super::slot::Kind;
 
 impl Session {
+    /// There has been no primary for longer than commands are held.
+    pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
+        self.tell_refused(intake, permit);
+        if intake.in_multi {
+            self.give_up_transaction(intake);
+        }
+    }
+
+    /// Tells the client that its command was not executed.
+    pub(super) fn tell_refused(self: &Rc<Self>, intake: &Intake, permit: &Permit) {
+        let waited = intake.outage(&self.worker);
+        self.worker.counters.refused.add(1);
+        let name = &self.worker.config.primary_name;
+        self.answer(permit, &replies::masterdown(name, waited));
+    }
+
     /// Nothing can be sent for longer than commands are held.
     pub(super) fn fail(
         self: &Rc<Self>,

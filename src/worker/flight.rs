@@ -6,14 +6,19 @@
 //! count each. An idle link has no flight at all; flights come from the worker's store and go back
 //! to it when nothing is in flight any more.
 
-use std::cell::{Cell, RefCell};
+mod remains;
+mod store;
+
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::resp::{RequestScanner, Scanned};
-
 use super::session::Session;
 use super::slot::{Kind, Slot};
+
+use remains::Frames;
+pub(super) use remains::Remains;
+pub(crate) use store::Store;
 
 /// Bytes kept for one link. What a client sends beyond that without reading replies is in flight
 /// all the same, but cannot be sent again.
@@ -22,11 +27,6 @@ pub(super) const KEPT_MAX: usize = 1024 * 1024;
 const RUN_MAX: u64 = 16 * 1024;
 /// Answered bytes at the front, from which on the rest is moved there.
 const COMPACT_MIN: usize = 64 * 1024;
-/// What a stored flight may hold on to.
-const STORED_BYTES_MAX: usize = 64 * 1024;
-const STORED_SLOTS_MAX: usize = 1024;
-/// Flights a worker stores.
-const STORE_MAX: usize = 1024;
 
 /// Commands in flight, oldest first.
 #[derive(Debug, Default)]
@@ -185,142 +185,5 @@ impl Flight {
     /// Whether nothing is in flight.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-
-    /// Gives up all commands, oldest first, each with its bytes where they are kept and whether
-    /// the last `unwritten` bytes of all that was sent include its end.
-    pub(super) fn dismantle(mut self, unwritten: usize) -> Vec<Remains> {
-        let sent = self.slots.iter().map(|slot| slot.len).sum::<u64>() + self.taken_back;
-        // Of the first slot, what was answered is counted too: its bytes went first of all.
-        let written = sent.saturating_sub(unwritten as u64);
-        let (mut stream, mut at) = (0, self.head);
-        let mut remains = Vec::new();
-        for slot in std::mem::take(&mut self.slots) {
-            let from = stream;
-            stream += slot.len;
-            if !slot.kept {
-                remains.extend(unkept(
-                    slot.kind,
-                    slot.count,
-                    from < written,
-                    stream <= written,
-                ));
-                continue;
-            }
-            let run = self.run(at, slot.len);
-            at += run.len();
-            if slot.count == 1 && slot.answered == 0 {
-                remains.push(Remains::of(slot.kind, run, stream <= written));
-                continue;
-            }
-            let mut end = from;
-            for (nth, frame) in (0..).zip(Frames::new(run)) {
-                end += frame.len() as u64;
-                if nth >= slot.answered {
-                    remains.push(Remains::of(Kind::Plain, frame, end <= written));
-                }
-            }
-        }
-        remains
-    }
-}
-
-/// The commands of a slot whose bytes are not kept. Where they end in a run is not known without
-/// those: once it is `begun`, any may be written, but the last one is only when all is `written`.
-fn unkept(kind: Kind, count: u32, begun: bool, written: bool) -> impl Iterator<Item = Remains> {
-    let mut kind = Some(kind);
-    (1..=count).map(move |nth| Remains {
-        kind: kind.take().unwrap_or(Kind::Plain),
-        frame: None,
-        written: if nth == count { written } else { begun },
-    })
-}
-
-/// A command that was in flight on a link that is lost.
-#[derive(Debug)]
-pub(super) struct Remains {
-    pub(super) kind: Kind,
-    /// What was sent for it, where that is known.
-    pub(super) frame: Option<Box<[u8]>>,
-    /// The socket took it to its last byte.
-    pub(super) written: bool,
-}
-
-impl Remains {
-    fn of(kind: Kind, frame: &[u8], written: bool) -> Self {
-        Self {
-            kind,
-            frame: Some(frame.into()),
-            written,
-        }
-    }
-}
-
-/// Splits what was sent back into commands; it was scanned once, so it is known to be whole.
-struct Frames<'a>(&'a [u8]);
-
-impl<'a> Frames<'a> {
-    fn new(run: &'a [u8]) -> Self {
-        Self(run)
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        match RequestScanner::new().scan(self.0) {
-            Ok(Scanned::Command { len }) if len > 0 => {
-                let (frame, rest) = self.0.split_at_checked(len)?;
-                self.0 = rest;
-                Some(frame)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Flights at rest, so that a command needs no memory of its own.
-#[derive(Debug, Default)]
-#[expect(
-    clippy::vec_box,
-    reason = "what is stored is the allocation that a link borrows"
-)]
-pub(crate) struct Store(RefCell<Vec<Box<Flight>>>);
-
-impl Store {
-    /// One with nothing in it.
-    pub(super) fn take(&self) -> Box<Flight> {
-        self.0.borrow_mut().pop().unwrap_or_default()
-    }
-
-    /// Takes back one that has come to its end.
-    pub(super) fn put(&self, mut flight: Box<Flight>) {
-        flight.taken_back = 0;
-        let mut store = self.0.borrow_mut();
-        if store.len() < STORE_MAX
-            && flight.is_empty()
-            && flight.bytes.capacity() <= STORED_BYTES_MAX
-            && flight.slots.capacity() <= STORED_SLOTS_MAX
-        {
-            store.push(flight);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(begun: bool, written: bool) -> Vec<bool> {
-        let remains = unkept(Kind::Plain, 3, begun, written);
-        remains.map(|it| it.written).collect()
-    }
-
-    #[test]
-    fn of_a_run_that_was_begun_only_the_last_is_known_not_to_be_written() {
-        assert_eq!(written(false, false), [false; 3]);
-        assert_eq!(written(true, false), [true, true, false]);
-        assert_eq!(written(true, true), [true; 3]);
     }
 }

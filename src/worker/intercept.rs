@@ -2,90 +2,17 @@
 
 use std::rc::Rc;
 
-use tokio::time::Instant;
+use crate::resp::questions::BAD_SUBSCRIBE;
+use crate::resp::{Special, replies, special};
 
-use crate::resp::questions::{BAD_SUBSCRIBE, DISCARD, REPLY_ON};
-use crate::resp::{Args, Special, replies, special};
-
-use super::identity::{id_question, may_name_clients};
 use super::intake::Intake;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
-use super::scripts::Mark;
 use super::session::Session;
-use super::settings::{is_caching, is_setting};
-use super::slot::{Kind, ReplyMode};
-
-const SUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: SUBSCRIBE is not allowed inside MULTI\r\n";
-const REFUSED_IN_MULTI: &[u8] =
-    b"-ERR steadfast: this command is not available through a proxy\r\n";
-const REDIRECT_IN_MULTI: &[u8] =
-    b"-ERR steadfast: CLIENT TRACKING with REDIRECT is not allowed inside MULTI\r\n";
-const UNSUBSCRIBE_IN_MULTI: &[u8] = b"-ERR steadfast: UNSUBSCRIBE is not allowed inside MULTI\r\n";
-
-impl Intake {
-    /// The slot of the command at hand if it needs nothing but passing on.
-    pub(super) fn ordinary(&self) -> Option<Kind> {
-        match special(self.scanner.name()) {
-            _ if self.hopeless => None,
-            Special::Plain | Special::Blocking | Special::Script | Special::Scan { .. }
-                if self.in_multi =>
-            {
-                Some(Kind::Queued)
-            }
-            Special::Plain => Some(Kind::Plain),
-            Special::Blocking => Some(Kind::Blocking(Instant::now())),
-            Special::Script => Some(Kind::Script(Mark::default())),
-            Special::Scan { kind } => Some(Kind::Scan(kind)),
-            _ => None,
-        }
-    }
-
-    /// A transaction that cannot be executed is over for the client.
-    fn end_hopeless(&mut self) {
-        self.hopeless = false;
-        self.in_multi = false;
-        self.watch_lost = false;
-    }
-
-    /// Whether the command at hand would be queued for a transaction that cannot be executed.
-    pub(super) fn is_part_of_hopeless(&self) -> bool {
-        let ends = matches!(
-            special(self.scanner.name()),
-            Special::Exec | Special::Discard | Special::Reset | Special::Quit
-        );
-        self.hopeless && !ends
-    }
-
-    /// Whether the command that `beginning` is of cannot be streamed, because all of it has to be
-    /// seen first.
-    pub(super) fn must_be_whole(&self, beginning: &[u8]) -> bool {
-        match special(self.scanner.name()) {
-            _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Refused => true,
-            Special::Client => may_name_clients(beginning),
-            Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
-            _ => false,
-        }
-    }
-
-    /// The slot of a command of which only the beginning is there.
-    pub(super) fn streamed_kind(&mut self) -> Kind {
-        let names = self.scanner.argc().saturating_sub(1);
-        match special(self.scanner.name()) {
-            Special::Exec => {
-                self.in_multi = false;
-                Kind::Exec
-            }
-            _ if self.in_multi => Kind::Queued,
-            Special::Blocking => Kind::Blocking(Instant::now()),
-            Special::Subscribe { kind } => Kind::Subscribe(kind, names),
-            Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
-            _ => Kind::Plain,
-        }
-    }
-}
+use super::settings::is_setting;
+use super::slot::Kind;
+use super::stand_in::{REDIRECT_IN_MULTI, REFUSED_IN_MULTI, stand_in};
 
 impl Session {
     /// Acts on one whole command that is not ordinary, or cannot simply be sent.
@@ -127,42 +54,6 @@ impl Session {
             (Permit::Wait, _) => {}
         }
         if intake.blocked { Permit::Wait } else { permit }
-    }
-
-    /// Answers what belongs to a transaction that cannot be executed any more; `false` when the
-    /// command does not.
-    fn answers_hopeless(
-        self: &Rc<Self>,
-        intake: &mut Intake,
-        permit: &Permit,
-        command: Special,
-    ) -> bool {
-        match command {
-            _ if !intake.hopeless || matches!(permit, Permit::Login) => return false,
-            Special::Quit => return false,
-            Special::Reset => {
-                intake.end_hopeless();
-                return false;
-            }
-            Special::Exec => {
-                intake.end_hopeless();
-                self.answer(permit, replies::ABORTED);
-            }
-            Special::Discard => {
-                intake.end_hopeless();
-                self.answer(permit, replies::OK);
-            }
-            _ => self.queue_in_vain(intake, permit),
-        }
-        true
-    }
-
-    /// Answers a part of a transaction that cannot be executed any more.
-    pub(super) fn queue_in_vain(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
-        match permit {
-            Permit::Refuse => self.refuse(intake, permit),
-            _ => self.answer(permit, replies::QUEUED),
-        }
     }
 
     fn send_special(
@@ -237,93 +128,4 @@ impl Session {
             _ => {}
         }
     }
-
-    /// What the reply to a command will mean. A login on a node whose role is not known yet holds
-    /// back what comes after it.
-    fn slot_for(&self, intake: &mut Intake, command: Special, frame: &[u8], argc: usize) -> Kind {
-        match command {
-            Special::Auth => {
-                intake.blocked = self.role_pending.get();
-                Kind::Auth
-            }
-            Special::Hello => {
-                let logs_in = Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
-                intake.blocked = logs_in && self.role_pending.get();
-                Kind::Hello(logs_in)
-            }
-            Special::Reset if argc == 1 => Kind::Reset,
-            Special::Subscribe { kind } if argc > 1 => Kind::Subscribe(kind, argc - 1),
-            Special::Unsubscribe { kind } => {
-                Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
-            }
-            Special::Monitor if argc == 1 => Kind::Monitor,
-            Special::Blocking => Kind::Blocking(Instant::now()),
-            Special::Script => Kind::Script(Mark::default()),
-            Special::Scan { kind } => Kind::Scan(kind),
-            Special::Multi => Kind::Multi,
-            Special::Exec => Kind::Exec,
-            Special::Discard => Kind::Discard,
-            Special::Watch => Kind::Watch,
-            Special::Unwatch => Kind::Unwatch,
-            Special::Setting => Kind::Setting,
-            Special::Client if is_setting(frame) => Kind::Setting,
-            Special::Client if is_caching(frame) => Kind::Caching,
-            Special::Client => id_question(frame).unwrap_or(Kind::Plain),
-            _ => Kind::Plain,
-        }
-    }
-
-    /// There has been no primary for longer than commands are held.
-    pub(super) fn refuse(self: &Rc<Self>, intake: &mut Intake, permit: &Permit) {
-        self.tell_refused(intake, permit);
-        if intake.in_multi {
-            self.give_up_transaction(intake);
-        }
-    }
-
-    /// Tells the client that its command was not executed.
-    pub(super) fn tell_refused(self: &Rc<Self>, intake: &Intake, permit: &Permit) {
-        let waited = intake.outage(&self.worker);
-        self.worker.counters.refused.add(1);
-        let name = &self.worker.config.primary_name;
-        self.answer(permit, &replies::masterdown(name, waited));
-    }
-}
-
-/// What the server is sent in place of a command whose own effect would break the pairing of
-/// replies, and what its answer then means.
-fn stand_in(
-    intake: &Intake,
-    command: Special,
-    frame: &[u8],
-    argc: usize,
-) -> Option<(Kind, &'static [u8])> {
-    let in_multi = intake.in_multi;
-    match command {
-        Special::Exec if in_multi && intake.watch_lost => Some((Kind::LostWatch, DISCARD)),
-        Special::Client => Some((Kind::ReplyMode(reply_mode(frame, argc)?), REPLY_ON)),
-        Special::Subscribe { .. } if in_multi => {
-            Some((Kind::Refusal(SUBSCRIBE_IN_MULTI), BAD_SUBSCRIBE))
-        }
-        Special::Unsubscribe { .. } if in_multi => {
-            Some((Kind::Refusal(UNSUBSCRIBE_IN_MULTI), BAD_SUBSCRIBE))
-        }
-        _ => None,
-    }
-}
-
-/// The mode a CLIENT REPLY asks for, if that is what it is.
-fn reply_mode(frame: &[u8], argc: usize) -> Option<ReplyMode> {
-    let mut args = Args::new(frame).skip(1);
-    if argc != 3 || !args.next()?.eq_ignore_ascii_case(b"REPLY") {
-        return None;
-    }
-    let mode = args.next()?;
-    [
-        (&b"ON"[..], ReplyMode::On),
-        (b"OFF", ReplyMode::Off),
-        (b"SKIP", ReplyMode::Skip),
-    ]
-    .into_iter()
-    .find_map(|(word, meaning)| mode.eq_ignore_ascii_case(word).then_some(meaning))
 }

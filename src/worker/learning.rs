@@ -1,11 +1,9 @@
-//! What the reply to a command tells: the client's connection state, which is learned from answers
-//! and never from requests, and what the server answered to questions of our own.
+//! What the reply to a command tells of the client's connection state, which is learned from answers
+//! and never from requests.
 
 use std::rc::Rc;
 
-use crate::resp::questions::{BARE_HELLO, ROLE};
-use crate::resp::{Class, Peek, Rejection, class, first_word, integer, rejection, replies};
-use crate::topology::Sign;
+use crate::resp::{Class, Peek, class, first_word, replies};
 
 use super::link::Link;
 use super::outbox::BULK_MIN;
@@ -58,22 +56,6 @@ impl Router {
         }))
     }
 
-    fn is_own_answer(&self) -> bool {
-        let own = |kind: &Kind| {
-            matches!(
-                kind,
-                Kind::RoleCheck(_)
-                    | Kind::OwnId
-                    | Kind::OwnPublish
-                    | Kind::ScriptLoad(_)
-                    | Kind::Login
-                    | Kind::Restore(_)
-                    | Kind::Resubscribe(..)
-            )
-        };
-        self.head().is_some_and(|head| own(&head.kind))
-    }
-
     /// Whether the beginning of this reply is not enough to tell what it means.
     fn needs_whole(&self, frame: &[u8]) -> bool {
         let Some(head) = self.head() else {
@@ -91,46 +73,6 @@ impl Router {
         }
     }
 
-    /// The answer to something Steadfast asked for itself.
-    fn own_answer(&mut self, frame: &[u8], link: &Link) -> Result<(), Fault> {
-        let Some(head) = self.head() else {
-            return Ok(());
-        };
-        match &head.kind {
-            Kind::RoleCheck(by_role) => self.check_role(frame, *by_role, link),
-            Kind::ScriptLoad(script) => {
-                match succeeded(frame) {
-                    true => head.owner.worker.scripts.loaded(&script.0, script.1),
-                    false => link.scripts_refused.set(true),
-                }
-                Ok(())
-            }
-            Kind::OwnPublish => {
-                link.learn_offset(succeeded(frame));
-                Ok(())
-            }
-            Kind::OwnId => {
-                integer(frame)
-                    .iter()
-                    .for_each(|id| link.learn_id(&head.owner, *id));
-                Ok(())
-            }
-            Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
-            Kind::Login => {
-                head.owner.unblock();
-                Ok(())
-            }
-            _ if succeeded(frame) => Ok(()),
-            _ if rejection(frame, Class::Connection) != Rejection::None => {
-                link.report(Sign::Rejected);
-                Err(Fault::Rejected)
-            }
-            Kind::Restore(false) => Ok(()),
-            _ if will_pass(frame) => Err(Fault::Rejected),
-            _ => Err(Fault::Revoked),
-        }
-    }
-
     /// What the reply to the oldest command tells of the connection's state, and whether the
     /// client gets it.
     fn learn(&mut self, frame: &[u8], link: &Link) -> bool {
@@ -141,32 +83,48 @@ impl Router {
         if frame == QUEUED && self.learn_queued(&owner) {
             return !owner.state.borrow_mut().take_mute();
         }
-        let Some(head) = self.head() else {
-            return true;
-        };
+        if let Some(head) = self.head() {
+            let mut state = owner.state.borrow_mut();
+            if !succeeded(frame) {
+                state.spoil_transaction();
+            }
+            if !matches!(head.kind, Kind::Multi | Kind::Queued) {
+                // A transaction is one command to it.
+                state.set_caching(None);
+            }
+        }
+        if let Some(deliver) = self.learn_replaced(&owner, frame, link) {
+            return deliver;
+        }
+        let head = self.head();
+        let other = head.and_then(|head| owner.renumbered(&head.kind, frame, link));
+        self.learn_setting(&owner, frame);
+        if let Some(other) = other {
+            owner.deliver_local(&other);
+            return false;
+        }
+        !owner.state.borrow_mut().take_mute()
+    }
+
+    /// As [`Router::learn`], for commands whose reply the client may not get as it stands; none for
+    /// all others.
+    fn learn_replaced(&self, owner: &Session, frame: &[u8], link: &Link) -> Option<bool> {
         let mut state = owner.state.borrow_mut();
-        if !succeeded(frame) {
-            state.spoil_transaction();
-        }
-        if !matches!(head.kind, Kind::Multi | Kind::Queued) {
-            // A transaction is one command to it.
-            state.set_caching(None);
-        }
-        match head.kind {
+        match self.head()?.kind {
             Kind::ReplyMode(mode) if frame == OK => {
                 state.take_mute();
                 state.set_reply_mode(mode);
-                mode == ReplyMode::On
+                Some(mode == ReplyMode::On)
             }
             Kind::Reset if succeeded(frame) => {
                 let skipped = state.take_skip();
                 state.reset(self.front_frame());
-                !skipped
+                Some(!skipped)
             }
             Kind::Refusal(text) if !succeeded(frame) => {
                 drop(state);
                 owner.deliver_local(text);
-                false
+                Some(false)
             }
             Kind::LostWatch => {
                 state.end_transaction();
@@ -175,27 +133,18 @@ impl Router {
                 if succeeded(frame) {
                     owner.deliver_local(nil);
                 }
-                !succeeded(frame)
+                Some(!succeeded(frame))
             }
             Kind::Wait if link.miscounts.take() && succeeded(frame) => {
                 drop(state);
                 owner.deliver_local(nobody(self.front_frame().unwrap_or_default()));
-                false
+                Some(false)
             }
             Kind::Monitor if frame == OK => {
                 state.monitor = true;
-                !state.take_mute()
+                Some(!state.take_mute())
             }
-            _ => {
-                drop(state);
-                let other = owner.renumbered(&head.kind, frame, link);
-                self.learn_setting(&owner, frame);
-                if let Some(other) = other {
-                    owner.deliver_local(&other);
-                    return false;
-                }
-                !owner.state.borrow_mut().take_mute()
-            }
+            _ => None,
         }
     }
 
@@ -215,9 +164,44 @@ impl Router {
     /// What outlives the command itself: transactions, watches, and what the client has set.
     fn learn_setting(&self, owner: &Rc<Session>, frame: &[u8]) {
         let Some(head) = self.head() else { return };
-        let mut state = owner.state.borrow_mut();
         let succeeded = succeeded(frame);
         match &head.kind {
+            Kind::Multi | Kind::Queued | Kind::Exec | Kind::Discard => {
+                self.learn_transaction(owner, frame);
+            }
+            Kind::Watch => owner.state.borrow_mut().watching |= succeeded,
+            Kind::Unwatch => owner.state.borrow_mut().watching &= !succeeded,
+            _ if !succeeded => {}
+            Kind::Caching => owner.state.borrow_mut().set_caching(self.front_frame()),
+            Kind::Setting => self.learn_front(owner),
+            Kind::Scan(kind) => {
+                let generation = owner.worker.generation();
+                let mut state = owner.state.borrow_mut();
+                state.learn_cursor(*kind, frame, generation);
+            }
+            Kind::Script(mark) => {
+                let command = self.front_frame();
+                let learn = |command: &&[u8]| owner.learn_script(command, *mark);
+                command.iter().for_each(learn);
+            }
+            Kind::Redirect(command) => owner.state.borrow_mut().learn(command),
+            Kind::Auth | Kind::Hello(_) => {
+                let mut state = owner.state.borrow_mut();
+                state.learn_version(frame.first().copied());
+                state.multi_granted = false;
+                drop(state);
+                self.learn_front(owner);
+            }
+            _ => {}
+        }
+    }
+
+    /// Where a transaction begins and ends, and what one has set.
+    fn learn_transaction(&self, owner: &Session, frame: &[u8]) {
+        let Some(head) = self.head() else { return };
+        let mut state = owner.state.borrow_mut();
+        let succeeded = succeeded(frame);
+        match head.kind {
             Kind::Multi if succeeded => {
                 state.multi_granted = true;
                 state.transaction = Some(Transaction::begun(self.front_frame()));
@@ -225,11 +209,10 @@ impl Router {
             Kind::Multi if !self.has_later_multi() => owner.leave_multi(),
             Kind::Queued if succeeded && state.transaction.is_none() => {
                 // Its MULTI was refused, so it was executed.
-                let frame = self.front_frame();
-                let frame = frame.filter(|frame| class(frame) == Class::Connection);
-                frame.iter().for_each(|frame| state.learn(frame));
+                let command = self.front_frame();
+                let command = command.filter(|it| class(it) == Class::Connection);
+                command.iter().for_each(|it| state.learn(it));
             }
-            Kind::Caching if succeeded => state.set_caching(self.front_frame()),
             // Without a transaction it is refused, and a watch lives on.
             Kind::Exec if state.transaction.is_some() => {
                 let transaction = state.end_transaction();
@@ -240,90 +223,21 @@ impl Router {
             Kind::Discard if succeeded => {
                 state.end_transaction();
             }
-            Kind::Watch => state.watching |= succeeded,
-            Kind::Unwatch => state.watching &= !succeeded,
-            Kind::Setting if succeeded => match self.front_frame() {
-                Some(frame) => state.learn(frame),
-                None => state.lose_track(),
-            },
-            Kind::Scan(kind) if succeeded => {
-                state.learn_cursor(*kind, frame, owner.worker.generation());
-            }
-            Kind::Script(mark) if succeeded => {
-                self.front_frame()
-                    .iter()
-                    .for_each(|frame| owner.learn_script(frame, *mark));
-            }
-            Kind::Redirect(frame) if succeeded => state.learn(frame),
-            Kind::Auth | Kind::Hello(_) if succeeded => {
-                state.learn_version(frame.first().copied());
-                state.multi_granted = false;
-                match self.front_frame() {
-                    Some(frame) => state.learn(frame),
-                    None => state.lose_track(),
-                }
-            }
             _ => {}
         }
     }
 
-    /// A login changes what we may ask: on a node whose role discovery could not verify, the link
-    /// asks itself now, before anything else is sent on it.
-    fn after_login(&mut self, succeeded: bool, link: &Link) {
-        let Some(head) = self.head() else {
-            return;
-        };
-        if !matches!(head.kind, Kind::Auth | Kind::Hello(true)) {
-            return;
-        }
-        let owner = head.owner.clone();
-        if succeeded && owner.role_pending.get() {
-            self.ask(&owner, Kind::RoleCheck(true), ROLE, link);
-        } else {
-            owner.unblock();
+    /// The oldest command has set something.
+    fn learn_front(&self, owner: &Session) {
+        let mut state = owner.state.borrow_mut();
+        match self.front_frame() {
+            Some(command) => state.learn(command),
+            None => state.lose_track(),
         }
     }
-
-    /// Asks the server something for ourselves.
-    pub(super) fn ask(&mut self, owner: &Rc<Session>, kind: Kind, question: &[u8], link: &Link) {
-        self.expect_unkept(owner, kind, question.len());
-        link.write(question);
-    }
-
-    /// Only a node that says it is a primary gets commands; one that will not say is believed to
-    /// be what Sentinel calls it.
-    fn check_role(&mut self, frame: &[u8], by_role: bool, link: &Link) -> Result<(), Fault> {
-        let Some(owner) = self.owner.clone() else {
-            return Ok(());
-        };
-        let says = |role: &[u8]| frame.windows(role.len()).any(|window| window == role);
-        match frame.first() {
-            Some(b'-') if by_role => {
-                self.ask(&owner, Kind::RoleCheck(false), BARE_HELLO, link);
-                return Ok(());
-            }
-            Some(b'*' | b'%') if by_role && !matches!(first_word(frame), Peek::Word(b"master")) => {
-                link.report(Sign::NotPrimary);
-                return Err(Fault::Rejected);
-            }
-            Some(b'*' | b'%') if !by_role && says(b"\r\nreplica\r\n") => {
-                link.report(Sign::NotPrimary);
-                return Err(Fault::Rejected);
-            }
-            _ => {}
-        }
-        owner.role_checked();
-        Ok(())
-    }
-}
-
-/// Whether an error is about the moment and not about what was asked.
-fn will_pass(frame: &[u8]) -> bool {
-    const PASSING: [&[u8]; 2] = [b"-BUSY ", b"-ERR max number of clients reached"];
-    PASSING.iter().any(|text| frame.starts_with(text))
 }
 
 /// Whether a reply is no error.
-fn succeeded(frame: &[u8]) -> bool {
+pub(super) fn succeeded(frame: &[u8]) -> bool {
     frame.first() != Some(&b'-')
 }

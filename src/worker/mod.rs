@@ -5,17 +5,20 @@
 //! no cross-thread message on the way of a command, and no lock but a moment's where a client's id or
 //! a script is new to this worker.
 //!
-//! A `session` reads its client into the `intake`; `cutting` makes commands of it, `permit` says
-//! whether they may go, `intercept` and `login` act on the few that need it. The `pool` finds a
-//! `link`; its `routing` and `verdict` pair replies with `slot`s, and `delivery` writes them to the
-//! client. `ending` is how sessions end.
+//! By `following` a worker acts by each new topology; `liveness` says what may be done at a moment.
+//!
+//! A `session` reads its client into the `intake`; `cutting` makes commands of it, or `streaming` what
+//! is too large; `permit` says whether they may go, `meaning` what their replies will mean;
+//! `intercept`, `stand_in` and `login` act on the few that need it. The `pool` finds a `link`; its
+//! `routing` and `verdict` pair replies with `slot`s, `learning` and `own_answers` take what they
+//! tell, and `delivery` writes them to the client. `ending` is how sessions end.
 //!
 //! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
 //! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
 //! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
 //! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
-//! while there is no primary, and `failing` tells those who waited too long; `unblocking` calls
-//! waiting pops back before a planned failover.
+//! while there is no primary, `failing` tells those who waited too long, and `hopeless` ends the
+//! transactions that this has broken; `unblocking` calls waiting pops back before a planned failover.
 //! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
@@ -26,16 +29,21 @@ mod delivery;
 mod ending;
 mod failing;
 mod flight;
+mod following;
 mod held;
+mod hopeless;
 mod identity;
 mod ids;
 mod intake;
 mod intercept;
 mod learning;
 mod link;
+mod liveness;
 mod login;
 mod loss;
+mod meaning;
 mod outbox;
+mod own_answers;
 mod permit;
 mod pool;
 mod prelude;
@@ -47,7 +55,9 @@ mod scripts;
 mod session;
 mod settings;
 mod slot;
+mod stand_in;
 mod state;
+mod streaming;
 mod subscriptions;
 mod transaction;
 mod unblocking;
@@ -75,10 +85,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::Incoming;
-use crate::topology::{Gate, LeaseCheck, PAUSE_MAX, Report, Sign, Tally, Topology, View};
+use crate::topology::{LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
 
-use loss::Loss;
-use session::{Route, Session};
+use session::Session;
 
 /// Bytes read from a socket at once into the worker's one buffer.
 const SCRATCH_LEN: usize = 64 * 1024;
@@ -91,10 +100,6 @@ const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How often a stopping worker looks for sessions that have come to rest.
 const STOP_TICK: Duration = Duration::from_millis(20);
-
-/// How long after a switch NOREPLICAS may only mean that the replicas have not found the new primary
-/// yet (up to 1.2 s measured, sentinel-facts.md section 7).
-const REPLICAS_LATE_MAX: Duration = Duration::from_secs(10);
 
 /// What a worker thread is made of.
 #[derive(Debug)]
@@ -209,102 +214,12 @@ impl Worker {
         }
     }
 
-    /// Acts by each new topology as it comes. Never returns.
-    async fn follow(self: Rc<Self>, mut view: View) {
-        let mut pulse = tokio::time::interval(PULSE);
-        loop {
-            let expiry = self.hold_expiry();
-            tokio::select! {
-                now = pulse.tick() => {
-                    self.look(now.max(Instant::now()));
-                    view.tell(self.tally());
-                    continue;
-                }
-                () = view.changed() => self.adopt(&view),
-                () = self.feed_restored.notified() => {
-                    self.confirm_restored(&view);
-                    continue;
-                }
-                () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
-            }
-            self.wake_all();
-        }
-    }
-
-    /// Takes over the newest topology: cuts what belongs to an older generation, then confirms.
-    fn adopt(self: &Rc<Self>, view: &View) {
-        let new = view.load();
-        let old = self.topology.replace(new.clone());
-        if old.generation != new.generation && old.generation > 0 {
-            self.switched_at.set(Some(Instant::now()));
-        }
-        if old.gate == Gate::Shut && new.gate == Gate::Open {
-            // The node may have been started anew.
-            self.scripts.doubt();
-        }
-        for session in self.all() {
-            let outdated = match &*session.route.borrow() {
-                Route::Attached(link)
-                    if link.generation != new.generation || new.is_superseded() =>
-                {
-                    Some(link.clone())
-                }
-                _ => None,
-            };
-            if let Some(link) = outdated {
-                session.lose_link(&link, Loss::Switch);
-                self.counters.links_closed_by_switch.add(1);
-            }
-        }
-        view.tell(self.tally());
-        match new.gate {
-            Gate::Restoring => self.confirm_restored(view),
-            _ => view.confirm(&new),
-        }
-        if new.gate == Gate::Quiescing && old.gate != Gate::Quiescing {
-            tokio::task::spawn_local(self.clone().call_back());
-        }
-    }
-
-    /// Says that everybody here who listens hears the new primary, once that is so.
-    fn confirm_restored(&self, view: &View) {
-        let topology = self.topology();
-        let is_deaf = |session: &Rc<Session>| session.is_deaf(topology.generation);
-        if topology.gate == Gate::Restoring && !self.all().iter().any(is_deaf) {
-            view.confirm(&topology);
-        }
-    }
-
-    /// Whether clients that listen may be led to the primary of this moment.
-    pub(crate) fn may_listen_now(&self) -> bool {
-        let gate = self.topology.borrow().gate;
-        matches!(gate, Gate::Open | Gate::Restoring) && self.is_live_now()
-    }
-
-    fn tally(&self) -> Tally {
-        Tally {
-            links_closed: self.counters.links_closed_by_switch.load(),
-            held: self.counters.held.load(),
-            resent: self.counters.resent.load(),
-            uncertain: self.counters.uncertain.load(),
-        }
-    }
-
     fn all(&self) -> Vec<Rc<Session>> {
         self.sessions
             .borrow()
             .iter()
             .map(|(_, session)| session.clone())
             .collect()
-    }
-
-    fn wake_all(&self) {
-        for session in self.all() {
-            session.wake();
-            if let Route::Attached(link) = &*session.route.borrow() {
-                link.wake();
-            }
-        }
     }
 
     /// Lets sessions come to rest, then ends them all.
@@ -321,77 +236,6 @@ impl Worker {
             tokio::time::sleep(STOP_TICK).await;
         }
         self.all().iter().for_each(|session| session.cut());
-    }
-
-    /// The topology this worker acts by.
-    pub(crate) fn topology(&self) -> Arc<Topology> {
-        self.topology.borrow().clone()
-    }
-
-    /// The generation this worker acts by.
-    pub(crate) fn generation(&self) -> u64 {
-        self.topology.borrow().generation
-    }
-
-    /// Whether the gate is open, its lease aside.
-    pub(crate) fn gate_is_open(&self) -> bool {
-        self.topology.borrow().gate == Gate::Open
-    }
-
-    /// Whether a new command may be sent at this moment.
-    pub(crate) fn may_send_now(&self) -> bool {
-        self.gate_is_open() && self.is_live_now()
-    }
-
-    /// Whether what was begun may be finished at this moment, and replies delivered.
-    pub(crate) fn is_live_now(&self) -> bool {
-        let now = Instant::now();
-        self.look(now);
-        let topology = self.topology.borrow();
-        topology.gate != Gate::Shut && self.lease.passes(&topology, now)
-    }
-
-    /// Whether the primary of this moment has answered as one to a question sent since then.
-    pub(crate) fn is_proven_since(&self, since: Instant) -> bool {
-        let topology = self.topology.borrow();
-        self.lease.proven_since(&topology, since)
-    }
-
-    /// Whether the primary is so new that its replicas may not have found it yet.
-    pub(crate) fn has_just_switched(&self) -> bool {
-        let since = self.switched_at.get();
-        since.is_some_and(|since| since.elapsed() < REPLICAS_LATE_MAX)
-    }
-
-    /// Notices a pause of this thread, after which discovery has to look again.
-    fn look(&self, now: Instant) {
-        if self.lease.look(now) {
-            self.report(self.generation(), Sign::Paused);
-        }
-    }
-
-    /// As [`Worker::is_live_now`], for the links of one generation.
-    pub(crate) fn may_deliver(&self, generation: u64) -> bool {
-        self.generation() == generation && self.is_live_now()
-    }
-
-    /// How long there has been no primary.
-    pub(crate) fn outage_so_far(&self) -> Duration {
-        self.topology.borrow().gate_since.elapsed()
-    }
-
-    /// Whether the gate has been shut for longer than commands are held.
-    pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
-        let topology = self.topology.borrow();
-        topology.gate != Gate::Open && topology.gate_since.elapsed() >= topology.hold_timeout
-    }
-
-    /// When held commands will have waited long enough; none while nothing is held or all has
-    /// failed already.
-    fn hold_expiry(&self) -> Option<Instant> {
-        let topology = self.topology.borrow();
-        let expiry = topology.gate_since + topology.hold_timeout;
-        (topology.gate != Gate::Open && Instant::now() < expiry).then_some(expiry)
     }
 
     /// Whether something that every session runs into may be logged (again).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::intake::{Intake, Streaming};
+use super::intake::Intake;
 use super::link::Link;
 use super::pool;
 use super::routing::Fault;
@@ -151,17 +151,6 @@ impl Session {
             Some(link) => link.expect(self, Kind::Close, 0),
             None => self.close_after_flush(),
         }
-    }
-
-    /// The rest of the frame at hand will never be sent, so no reply to it is waited for. The link
-    /// has to end with the session: the server still waits for that rest.
-    pub(super) fn give_up_streaming(&self, intake: &mut Intake) {
-        if intake.is_streaming()
-            && let Route::Attached(link) = &*self.route.borrow()
-        {
-            link.unexpect();
-        }
-        intake.streaming = Streaming::No;
     }
 
     fn link_with_work(&self, permit: &Permit) -> Option<Rc<Link>> {

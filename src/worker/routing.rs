@@ -2,65 +2,26 @@
 //!
 //! Ordinary replies are passed on in runs, straight from the read buffer, as they come. A frame
 //! whose meaning depends on its content (a confirmation of SUBSCRIBE, the answer to HELLO, what a
-//! subscriber or a monitor receives) is gathered until it can be told (`verdict`).
+//! subscriber or a monitor receives) is gathered until it can be told (`verdict`). This file keeps
+//! the queue of what is in flight; `frames` walks what was read.
 
-use std::fmt;
-use std::io;
-use std::ops::Range;
+mod fault;
+mod frames;
+mod run;
+
 use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::resp::{ReplyError, ReplyScanner};
+use crate::resp::ReplyScanner;
 
 use super::flight::{Flight, Remains};
-use super::link::Link;
 use super::outbox::Spare;
 use super::refusing::{Case, Refused};
 use super::session::Session;
 use super::slot::{Kind, Slot};
 
-/// A reply that came in part is passed on whole if it is no longer than this.
-const PARTIAL_MAX: usize = 16 * 1024;
-/// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
-const GATHER_MAX: usize = 1024 * 1024;
-
-/// Why a link is of no more use.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// We ended it.
-    Ended,
-    /// The server closed it.
-    Eof,
-    /// The socket failed.
-    Io(io::Error),
-    /// The server sent what is no RESP.
-    Protocol(ReplyError),
-    /// A reply nobody asked for: pairing is lost.
-    Unasked,
-    /// A frame we must understand is longer than [`GATHER_MAX`].
-    TooLong,
-    /// The node turned out to be no primary, or refused what it would take as one.
-    Rejected,
-    /// The server does not let the client be what it was before: its password or rights were
-    /// taken away.
-    Revoked,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ended => f.write_str("ended by us"),
-            Self::Eof => f.write_str("closed by the server"),
-            Self::Io(error) => write!(f, "{error}"),
-            Self::Protocol(error) => write!(f, "not RESP: {error}"),
-            Self::Unasked => f.write_str("a reply without a command"),
-            Self::TooLong => f.write_str("a reply too long to be understood"),
-            Self::Rejected => f.write_str("the node does not act as primary"),
-            Self::Revoked => f.write_str("the client's login or rights are gone"),
-        }
-    }
-}
+pub(crate) use fault::Fault;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,182 +214,6 @@ impl Router {
         }
     }
 
-    /// Takes in what was read: pairs each frame with its command and passes it on.
-    ///
-    /// # Errors
-    /// When the stream makes no sense any more; the link must end.
-    pub(super) fn route(&mut self, chunk: &[u8], link: &Link) -> Result<(), Fault> {
-        let mut run = Run::default();
-        let routed = self.route_frames(chunk, &mut run, link);
-        // What came before a fault is the client's all the same.
-        run.flush(chunk, self.owner.as_deref());
-        routed
-    }
-
-    fn route_frames(&mut self, chunk: &[u8], run: &mut Run, link: &Link) -> Result<(), Fault> {
-        let mut at = 0;
-        while at < chunk.len() {
-            if self.mode == Mode::Start {
-                self.mode = self.begin(chunk[at], link);
-            }
-            let rest = &chunk[at..];
-            let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
-            let piece = at..at + done.unwrap_or(rest.len());
-            match self.mode {
-                Mode::Passing(verdict) => {
-                    self.pass(chunk, run, piece.clone(), verdict, done.is_some());
-                }
-                _ => self.gather(chunk, run, piece.clone(), done.is_some(), link)?,
-            }
-            if done.is_some() {
-                self.finish_frame(chunk, run);
-                if self.has_refused_all() {
-                    return Err(Fault::Rejected);
-                }
-            }
-            at = piece.end;
-        }
-        Ok(())
-    }
-
-    /// The common case is told by one byte: an ordinary reply to an ordinary command.
-    fn begin(&mut self, first: u8, link: &Link) -> Mode {
-        match self.head() {
-            Some(Slot {
-                owner,
-                kind: Kind::Plain | Kind::Blocking(_),
-                ..
-            }) if !matches!(first, b'>' | b'-')
-                && self.refused.is_none()
-                && !link.is_unblocked_by_us()
-                && owner.state.borrow().is_plain() =>
-            {
-                Mode::Passing(Verdict {
-                    deliver: true,
-                    reply: true,
-                })
-            }
-            _ => Mode::Gathering,
-        }
-    }
-
-    fn pass(
-        &mut self,
-        chunk: &[u8],
-        run: &mut Run,
-        piece: Range<usize>,
-        verdict: Verdict,
-        whole: bool,
-    ) {
-        if !verdict.deliver {
-            return run.flush(chunk, self.owner.as_deref());
-        }
-        if self.gathered.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
-            self.in_delivery |= !whole;
-            return run.extend(piece);
-        }
-        run.flush(chunk, self.owner.as_deref());
-        self.gathered.extend_from_slice(&chunk[piece]);
-        if whole || !self.is_short(self.gathered.len()) {
-            self.in_delivery |= !whole;
-            let whole_so_far = std::mem::take(&mut self.gathered);
-            self.owner
-                .iter()
-                .for_each(|owner| owner.deliver(&whole_so_far));
-        }
-    }
-
-    /// Whether a frame of which so much is there may be kept until it is whole.
-    fn is_short(&self, len: usize) -> bool {
-        len.saturating_add(self.replies.body_left()) <= PARTIAL_MAX
-    }
-
-    fn gather(
-        &mut self,
-        chunk: &[u8],
-        run: &mut Run,
-        piece: Range<usize>,
-        whole: bool,
-        link: &Link,
-    ) -> Result<(), Fault> {
-        let here = self.gathered.is_empty();
-        if !here {
-            self.gathered.extend_from_slice(&chunk[piece.clone()]);
-        }
-        if self.answers_itself() {
-            run.flush(chunk, self.owner.as_deref());
-        }
-        let gathered = std::mem::take(&mut self.gathered);
-        let frame = if here {
-            &chunk[piece.clone()]
-        } else {
-            &gathered
-        };
-        match self.verdict(frame, whole, link)? {
-            Some(verdict) => {
-                self.mode = Mode::Passing(verdict);
-                if here || !verdict.deliver {
-                    self.pass(chunk, run, piece, verdict, whole);
-                } else {
-                    run.flush(chunk, self.owner.as_deref());
-                    self.in_delivery = !whole;
-                    self.owner.iter().for_each(|owner| owner.deliver(&gathered));
-                }
-            }
-            None if frame.len() > GATHER_MAX => return Err(Fault::TooLong),
-            None => self.gathered = if here { frame.to_vec() } else { gathered },
-        }
-        Ok(())
-    }
-
-    /// Whether the verdict on the reply that is due may hand the client an answer of our own, which
-    /// must not overtake the replies of this run.
-    fn answers_itself(&self) -> bool {
-        let head = self.head();
-        head.is_some_and(|head| match head.kind {
-            Kind::Refusal(_) | Kind::LostWatch => true,
-            Kind::ClientId | Kind::RedirectTarget | Kind::Hello(_) | Kind::Wait => true,
-            Kind::Exec => head.owner.state.borrow().queues_settings(),
-            _ => false,
-        })
-    }
-
-    fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
-        if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
-            self.pop();
-        }
-        self.mode = Mode::Start;
-        self.in_delivery = false;
-        self.settle(chunk, run);
-    }
-
-    /// Carries out what is due now and needs no reply: our own answers, and ends.
-    fn settle(&mut self, chunk: &[u8], run: &mut Run) {
-        while let Some(Slot { owner, kind, .. }) = self.head() {
-            match kind {
-                Kind::Restored => {
-                    run.flush(chunk, Some(owner));
-                    owner.restored();
-                }
-                Kind::Local(_) | Kind::Close if self.refused.is_some() => {
-                    self.hold_back_own();
-                    continue;
-                }
-                Kind::Local(reply) => {
-                    run.flush(chunk, Some(owner));
-                    owner.deliver_local(reply);
-                }
-                Kind::Close => {
-                    run.flush(chunk, Some(owner));
-                    owner.close_after_flush();
-                }
-                Kind::Monitor if owner.skips_monitor() => {}
-                _ => return,
-            }
-            self.pop();
-        }
-    }
-
     /// Whether the oldest command may have no reply for ever, or the stream has no end.
     pub(super) fn waits_for_blocked(&self) -> bool {
         let endless = |owner: &Rc<Session>| owner.state.borrow().is_listening();
@@ -455,41 +240,6 @@ impl Router {
     pub(super) fn wake_owner(&self) {
         if let Some(owner) = &self.owner {
             owner.wake();
-        }
-    }
-}
-
-impl Session {
-    /// Whether a MONITOR that is due now gets no reply at all; it still uses up a CLIENT REPLY SKIP.
-    pub(super) fn skips_monitor(&self) -> bool {
-        let mut state = self.state.borrow_mut();
-        let skips = state.ignores_monitor();
-        if skips {
-            state.take_skip();
-        }
-        skips
-    }
-}
-
-/// Neighbouring frames for one session, written to it in one go.
-#[derive(Debug, Default)]
-struct Run(Range<usize>);
-
-impl Run {
-    fn extend(&mut self, piece: Range<usize>) {
-        if self.0.is_empty() {
-            self.0 = piece;
-        } else {
-            self.0.end = piece.end;
-        }
-    }
-
-    fn flush(&mut self, chunk: &[u8], owner: Option<&Session>) {
-        let run = std::mem::take(&mut self.0);
-        if let Some(owner) = owner
-            && !run.is_empty()
-        {
-            owner.deliver(&chunk[run]);
         }
     }
 }

@@ -1,0 +1,114 @@
+//! Commands too large to be collected first: what is there of one goes on at once, and the rest as it
+//! comes. Such a command is not kept, so it cannot be sent again.
+
+use std::rc::Rc;
+
+use tokio::time::Instant;
+
+use crate::resp::{Special, replies, special};
+
+use super::cutting::Cursor;
+use super::identity::may_name_clients;
+use super::intake::{Intake, Streaming};
+use super::outbox::BULK_MIN;
+use super::permit::Permit;
+use super::session::{Route, Session};
+use super::slot::Kind;
+
+/// A frame longer than this is streamed to the link instead of being collected first.
+const STREAM_MIN: usize = BULK_MIN;
+
+impl Session {
+    /// The frame at hand is incomplete. If it is large, what is there of it goes on now.
+    pub(super) fn stream(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: &Permit,
+    ) {
+        let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
+        match (intake.streaming, permit) {
+            (Streaming::No, _) if !large => return,
+            (Streaming::No, _) if intake.is_part_of_hopeless() => {
+                self.flush(buffer, at, permit);
+                self.queue_in_vain(intake, permit);
+                intake.streaming = Streaming::Nowhere;
+            }
+            (Streaming::No, Permit::Send(link))
+                if !intake.must_be_whole(&buffer[at.frame..at.scan]) =>
+            {
+                self.flush(buffer, at, permit);
+                intake.streaming = Streaming::ToLink;
+                link.begin_streamed(self, intake.streamed_kind());
+            }
+            (Streaming::No, Permit::Refuse) => {
+                self.refuse(intake, permit);
+                intake.streaming = Streaming::Nowhere;
+            }
+            (Streaming::No, _) => {
+                self.flush(buffer, at, permit);
+                self.answer(permit, replies::TOO_BIG);
+                self.end_after_answers(intake, permit);
+            }
+            (Streaming::ToLink | Streaming::Nowhere, _) => {}
+        }
+        at.frame = at.scan;
+        if intake.streaming == Streaming::ToLink {
+            Self::flush_streamed(buffer, at, permit);
+        } else {
+            at.run = at.scan;
+        }
+    }
+
+    /// Sends what has come of a command too large to be kept.
+    pub(super) fn flush_streamed(buffer: &[u8], at: &mut Cursor, permit: &Permit) {
+        if let Permit::Send(link) = permit
+            && at.run < at.frame
+        {
+            link.send_streamed(&buffer[at.run..at.frame]);
+        }
+        at.run = at.frame;
+    }
+
+    /// The rest of the frame at hand will never be sent, so no reply to it is waited for. The link
+    /// has to end with the session: the server still waits for that rest.
+    pub(super) fn give_up_streaming(&self, intake: &mut Intake) {
+        if intake.is_streaming()
+            && let Route::Attached(link) = &*self.route.borrow()
+        {
+            link.unexpect();
+        }
+        intake.streaming = Streaming::No;
+    }
+}
+
+impl Intake {
+    /// Whether the command that `beginning` is of cannot be streamed, because all of it has to be
+    /// seen first.
+    fn must_be_whole(&self, beginning: &[u8]) -> bool {
+        match special(self.scanner.name()) {
+            _ if self.hopeless => true,
+            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Client => may_name_clients(beginning),
+            Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
+            _ => false,
+        }
+    }
+
+    /// The slot of a command of which only the beginning is there.
+    fn streamed_kind(&mut self) -> Kind {
+        let names = self.scanner.argc().saturating_sub(1);
+        match special(self.scanner.name()) {
+            Special::Exec => {
+                self.in_multi = false;
+                Kind::Exec
+            }
+            _ if self.in_multi => Kind::Queued,
+            Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Subscribe { kind } => Kind::Subscribe(kind, names),
+            Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
+            _ => Kind::Plain,
+        }
+    }
+}
