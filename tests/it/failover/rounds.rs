@@ -18,6 +18,11 @@ use crate::rng::Rng;
 /// How often Sentinels tell each other and everybody of the primary they hold.
 const HELLO_PERIOD: Duration = Duration::from_secs(2);
 
+/// How often a replica tells its primary how far it is; a coordinated failover waits for the next
+/// such word, which alone took 40 to 1,000 ms in twelve tries on Valkey 9.1.2. `WAIT` beforehand does
+/// not hurry it, because the question it sends is counted in the stream and not in the answer.
+const ACK_PERIOD: Duration = Duration::from_secs(1);
+
 /// The random naps of frozen primaries.
 const SEED: u64 = 3;
 
@@ -162,12 +167,13 @@ fn a_frozen_primary_closes_nobody_and_its_waking_spoils_nothing() {
 }
 
 #[test]
-fn a_coordinated_failover_costs_no_more() {
+fn a_coordinated_failover_costs_no_more_than_its_own_wait() {
     let Some(binary) = valkey_9() else {
         return eprintln!("skipped: coordinated failovers need Valkey 9 (tests/setup.sh newer)");
     };
     let kind = Kind {
         bed: Bed::builder().alone().binary(&binary),
+        pause: PLANNED_PAUSE + ACK_PERIOD,
         ..Kind::plain(Fault::Coordinated)
     };
     kind.run();
