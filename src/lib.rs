@@ -39,6 +39,8 @@
 //! - The data path waits for no Sentinel, and takes no lock but for what a process must agree on when
 //!   something new is learned: client ids and scripts. Every buffer, queue and wait has a named
 //!   limit.
+//! - What is kept for clients that wait is counted for the process and bounded: beyond it they are not
+//!   read.
 //! - Passwords live in [`config::Secret`], which prints nothing.
 //!
 //! # Dependencies
@@ -108,13 +110,15 @@ pub async fn run(
     let (reports, incoming) = mpsc::channel(REPORTS_MAX);
     let status = discovery::StatusHandle::default();
     let stopping = CancellationToken::new();
-    let (workers, doors) = start_workers(&config, views, &reports, &stopping)?;
+    let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
+    let (workers, doors) = start_workers(&config, &held_bytes, views, &reports, &stopping)?;
 
     let admin = AdminState {
         primary_name: config.primary_name.clone(),
         topology: publisher.handle(),
         discovery: status.clone(),
         workers: doors.iter().map(|door| door.counters.clone()).collect(),
+        held_bytes,
         started: Instant::now(),
     };
     // Tasks of a set end when it is dropped: listeners close before sessions are waited for.
@@ -165,6 +169,7 @@ type Workers = Vec<JoinHandle<()>>;
 /// Starts one worker for each view; clients reach them through the doors.
 fn start_workers(
     config: &Arc<Config>,
+    held_bytes: &Arc<worker::HeldBytes>,
     views: Vec<View>,
     reports: &mpsc::Sender<Report>,
     stop: &CancellationToken,
@@ -182,6 +187,7 @@ fn start_workers(
             counters: counters.clone(),
             ids: ids.clone(),
             scripts: scripts.clone(),
+            held_bytes: held_bytes.clone(),
             reports: reports.clone(),
             clients: receiver,
             stop: stop.clone(),

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let machine = Machine {
         descriptors: config::raise_descriptor_limit(),
         parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+        memory: config::memory_limit(),
     };
     let args: Vec<OsString> = std::env::args_os().collect();
     let invocation = match config::load(args, &|name| std::env::var_os(name), machine) {

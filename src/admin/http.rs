@@ -52,6 +52,8 @@ pub struct AdminState {
     pub discovery: discovery::StatusHandle,
     /// Each worker's counters.
     pub workers: Vec<Arc<worker::Counters>>,
+    /// What is kept for waiting clients.
+    pub held_bytes: Arc<worker::HeldBytes>,
     /// When the process started.
     pub started: Instant,
 }

@@ -13,7 +13,7 @@ use super::{AdminState, serve};
 use crate::discovery::{Status, StatusHandle};
 use crate::net::HostPort;
 use crate::topology::{Primary, Publisher};
-use crate::worker::Counters;
+use crate::worker::{Counters, HeldBytes};
 
 /// No response takes longer unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,6 +41,7 @@ impl Bed {
             topology: publisher.handle(),
             discovery: discovery.clone(),
             workers: workers.clone(),
+            held_bytes: Arc::new(HeldBytes::new(1 << 20)),
             started: Instant::now()
                 .checked_sub(uptime)
                 .expect("a machine up for long enough"),

@@ -21,6 +21,7 @@ fn config() -> Config {
     let machine = Machine {
         descriptors: 1024,
         parallelism: 1,
+        memory: None,
     };
     let args = vec!["steadfast".into(), "check".into()];
     load(args, &|_| None, machine).expect("defaults").config

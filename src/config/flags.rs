@@ -135,6 +135,10 @@ pub(super) struct ClientFlags {
     /// down-after plus 10s (at least 15s, at most 60s), `0s` fails at once
     #[arg(long, value_name = "auto|TIME", default_value = "auto", value_parser = parse::hold_timeout)]
     pub(super) hold_timeout: HoldTimeout,
+    /// Bytes held for all waiting clients: beyond it those whose commands would have to wait are read
+    /// no further [default: 64MiB, or a quarter of the control group's memory if that is less]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub(super) max_held_bytes: Option<usize>,
     /// Bytes held for one waiting client before its socket is read no further
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse::size)]
     pub(super) max_held_bytes_per_client: usize,

@@ -1,4 +1,5 @@
-//! How many clients the process can take: one descriptor for each and one for its link.
+//! How many clients the process can take: one descriptor for each and one for its link; and how much
+//! it may keep for those that wait.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -6,6 +7,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const RESERVED_DESCRIPTORS: u64 = 64;
 /// A client and its dedicated link.
 const DESCRIPTORS_PER_CLIENT: u64 = 2;
+/// Most that is kept for waiting clients without being asked for.
+const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The part of the memory that may be taken up by that.
+const HELD_SHARE: u64 = 4;
 /// What stands for a limit where the system sets none.
 const UNLIMITED: u64 = 1 << 20;
 
@@ -30,6 +35,12 @@ pub fn clients_for(descriptors: u64) -> usize {
     usize::try_from(clients).unwrap_or(usize::MAX).max(1)
 }
 
+/// Bytes to keep for waiting clients where `memory` is all there is.
+pub(super) fn held_bytes_for(memory: Option<u64>) -> usize {
+    let share = memory.map_or(HELD_BYTES_MAX, |memory| memory / HELD_SHARE);
+    usize::try_from(share.min(HELD_BYTES_MAX)).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +50,13 @@ mod tests {
         assert_eq!(clients_for(1024), 480);
         assert_eq!(clients_for(10), 1);
         assert_eq!(clients_for(UNLIMITED), 524_256);
+    }
+
+    #[test]
+    fn a_quarter_of_little_memory_is_kept_and_no_more_than_a_bound_of_much() {
+        assert_eq!(held_bytes_for(None), 64 << 20);
+        assert_eq!(held_bytes_for(Some(64 << 20)), 16 << 20);
+        assert_eq!(held_bytes_for(Some(1 << 40)), 64 << 20);
     }
 
     #[test]

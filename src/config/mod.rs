@@ -7,6 +7,7 @@
 mod error;
 mod flags;
 mod limits;
+mod memory;
 mod parse;
 mod platform;
 mod secret;
@@ -17,6 +18,7 @@ mod validate;
 pub use error::Error;
 pub use flags::Command;
 pub use limits::{clients_for, raise_descriptor_limit};
+pub use memory::memory_limit;
 pub use secret::{Credentials, Secret};
 
 use std::ffi::OsString;
@@ -37,6 +39,8 @@ pub struct Machine {
     pub descriptors: u64,
     /// Threads that can run at the same time.
     pub parallelism: usize,
+    /// Bytes of memory its control group may use; none where that is not bounded.
+    pub memory: Option<u64>,
 }
 
 /// One call of the program: what to do, with which settings, and how to log.
@@ -142,6 +146,8 @@ pub struct Config {
     pub pool: Pool,
     /// How long commands wait for a primary.
     pub hold_timeout: HoldTimeout,
+    /// Bytes held for all clients before those whose commands would wait are read no further.
+    pub max_held_bytes: usize,
     /// Bytes held for one client before its socket is read no further.
     pub max_held_bytes_per_client: usize,
     /// Limit on one dial.

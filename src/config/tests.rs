@@ -7,6 +7,7 @@ use super::*;
 const MACHINE: Machine = Machine {
     descriptors: 1024,
     parallelism: 16,
+    memory: None,
 };
 
 fn load_with(args: &str, variables: &[(&str, &str)]) -> Result<Invocation, Refusal> {
@@ -58,6 +59,7 @@ fn defaults_are_those_of_a_sidecar() {
     assert_eq!(addresses(&config.listen), "127.0.0.1:6379");
     assert_eq!(config.admin_listen, Some(HostPort::new("127.0.0.1", 9379)));
     assert_eq!(config.hold_timeout, HoldTimeout::Auto);
+    assert_eq!(config.max_held_bytes, 64 << 20);
     assert_eq!(config.max_held_bytes_per_client, 1 << 20);
     assert_eq!(config.connect_timeout, Duration::from_secs(1));
     assert_eq!(config.heartbeat_timeout, Duration::from_secs(1));

@@ -30,6 +30,10 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
         client_password: passwords.client,
         pool: cli.clients.pool,
         hold_timeout: cli.clients.hold_timeout,
+        max_held_bytes: cli
+            .clients
+            .max_held_bytes
+            .unwrap_or_else(|| limits::held_bytes_for(machine.memory)),
         max_held_bytes_per_client: cli.clients.max_held_bytes_per_client,
         connect_timeout: cli.sentinel.connect_timeout,
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,

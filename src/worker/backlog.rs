@@ -36,13 +36,29 @@ pub(super) enum Item {
     End,
 }
 
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Command { frame: bytes, .. } | Self::Answer(bytes) => bytes_of(bytes),
+            Self::End => bytes_of(&[]),
+        }
+    }
+}
+
+/// What keeping something of these bytes takes up.
+pub(super) fn bytes_of(bytes: &[u8]) -> usize {
+    bytes.len() + size_of::<Item>()
+}
+
 /// All of it; a session without one pays for a pointer.
 #[derive(Debug, Default)]
-#[expect(
-    clippy::box_collection,
-    reason = "a session that never lost a link shall pay for a pointer, not a deque"
-)]
-pub(super) struct Backlog(Option<Box<VecDeque<Item>>>);
+pub(super) struct Backlog(Option<Box<Items>>);
+
+#[derive(Debug, Default)]
+struct Items {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
 
 impl Backlog {
     /// Whether nothing waits.
@@ -50,28 +66,37 @@ impl Backlog {
         self.0.is_none()
     }
 
+    /// Bytes of the commands and answers that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |items| items.bytes)
+    }
+
     pub(super) fn push_front(&mut self, item: Item) {
-        self.0.get_or_insert_default().push_front(item);
+        let items = self.0.get_or_insert_default();
+        items.bytes += item.bytes();
+        items.items.push_front(item);
     }
 
     /// Takes over what a lost link leaves behind; nothing else may wait.
     pub(super) fn put(&mut self, items: VecDeque<Item>) {
-        self.0 = (!items.is_empty()).then(|| Box::new(items));
+        let bytes = items.iter().map(Item::bytes).sum();
+        self.0 = (!items.is_empty()).then(|| Box::new(Items { items, bytes }));
     }
 
     /// Gives up all of it.
     pub(super) fn take(&mut self) -> VecDeque<Item> {
-        self.0.take().map_or_else(VecDeque::new, |items| *items)
+        self.0.take().map_or_else(VecDeque::new, |all| all.items)
     }
 
     fn front(&self) -> Option<&Item> {
-        self.0.as_ref()?.front()
+        self.0.as_ref()?.items.front()
     }
 
     pub(super) fn pop(&mut self) -> Option<Item> {
-        let items = self.0.as_mut()?;
-        let item = items.pop_front();
-        if items.is_empty() {
+        let all = self.0.as_mut()?;
+        let item = all.items.pop_front();
+        all.bytes -= item.as_ref().map_or(0, Item::bytes);
+        if all.items.is_empty() {
             self.0 = None;
         }
         item

@@ -44,7 +44,9 @@ impl Session {
         if intake.is_streaming() {
             return matches!(self.permit(&mut intake), Permit::Send(_));
         }
-        !intake.is_waiting() || intake.carry.len() < self.worker.config.max_held_bytes_per_client
+        intake.held_off = self.is_held_off(&intake);
+        let most = self.worker.config.max_held_bytes_per_client;
+        !intake.held_off && (!intake.is_waiting() || intake.carry.len() < most)
     }
 
     /// Takes in what was read from the client.
@@ -62,6 +64,7 @@ impl Session {
             intake.carry.extend_from_slice(chunk);
             self.work_off_carry(&mut intake);
         }
+        self.weigh(&mut intake);
     }
 
     /// Goes on with input that was kept, if anything of it can be acted on.
@@ -69,7 +72,7 @@ impl Session {
         self.pursue_feed();
         let mut intake = self.intake.borrow_mut();
         if !self.work_off_backlog(&mut intake) {
-            return;
+            return self.weigh(&mut intake);
         }
         self.close_if_silent();
         self.serve_held(&mut intake);
@@ -77,6 +80,7 @@ impl Session {
             intake.note_outage(&self.worker);
             self.work_off_carry(&mut intake);
         }
+        self.weigh(&mut intake);
     }
 
     fn work_off_carry(self: &Rc<Self>, intake: &mut Intake) {

@@ -67,8 +67,7 @@ impl Session {
     /// Whether a client whose commands are held has stopped sending. One that is read no further,
     /// because it has sent all that may be held, shows it only so.
     pub(super) fn has_left(&self, cx: &mut Context<'_>) -> bool {
-        (self.has_backlog() || self.intake.borrow().is_held(&self.worker))
-            && self.transport.borrow().is_read_closed(cx)
+        self.holds_commands() && self.transport.borrow().is_read_closed(cx)
     }
 
     /// The client sends no more. What it sent while the gate was open is still carried out and
@@ -80,10 +79,15 @@ impl Session {
 
     /// Ends a half-closed session whose commands the gate holds, or held before they were sent.
     pub(super) fn drop_held(&self) {
-        let held = || self.has_backlog() || self.intake.borrow().is_held(&self.worker);
-        if self.phase.get() == Phase::HalfClosed && held() {
+        if self.phase.get() == Phase::HalfClosed && self.holds_commands() {
             self.phase.set(Phase::Ended);
         }
+    }
+
+    /// Whether the gate holds commands of this client, read or not, or held them before they are sent.
+    fn holds_commands(&self) -> bool {
+        let intake = self.intake.borrow();
+        self.has_backlog() || intake.held_off || intake.is_held(&self.worker)
     }
 
     /// With all of a half-closed client's commands on their way, the server is told of its end as

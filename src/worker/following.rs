@@ -21,7 +21,10 @@ impl Worker {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
                     view.tell(self.tally());
-                    continue;
+                    // There may be room for what was not read.
+                    if !self.holds_off.take() {
+                        continue;
+                    }
                 }
                 () = view.changed() => self.adopt(&view),
                 () = self.feed_restored.notified() => {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::resp::RequestScanner;
 
 use super::Worker;
+use super::held_bytes::HeldBytes;
 
 /// A client's input that is not yet passed on.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub(crate) struct Intake {
     /// How many seconds those had waited that were last sent or refused.
     waited_s: u32,
     held: bool,
+    /// It is not read because the process keeps all that it may.
+    pub(super) held_off: bool,
+    /// Bytes counted as kept for it.
+    charged: usize,
 }
 
 /// A frame too large to be collected first.
@@ -78,6 +83,8 @@ impl Intake {
             waiting_since: None,
             waited_s: 0,
             held: false,
+            held_off: false,
+            charged: 0,
         }
     }
 
@@ -155,6 +162,19 @@ impl Intake {
             _ => {}
         }
         self.held = held;
+    }
+
+    /// Whether commands of this client wait.
+    pub(super) fn is_marked_held(&self) -> bool {
+        self.held
+    }
+
+    /// Has `bytes` counted as kept for this client.
+    pub(super) fn charge(&mut self, held_bytes: &HeldBytes, bytes: usize) {
+        let before = std::mem::replace(&mut self.charged, bytes);
+        if before != bytes {
+            held_bytes.change(before, bytes);
+        }
     }
 
     /// Has a rewritten command looked at next, in place of the one at hand.

@@ -77,6 +77,8 @@ impl Session {
         // sent again in part.
         let earlier = self.backlog.borrow_mut().take();
         cases.extend(earlier.into_iter().map(Case::unsent));
+        intake.charge(&self.worker.held_bytes, 0);
+        self.drop_excess(&mut cases);
         let hole = std::mem::take(&mut intake.holed).then_some(HOLE);
         let entries: Vec<_> = cases.iter().map(entry).chain(hole).collect();
         let before = self.before();
@@ -96,8 +98,9 @@ impl Session {
             .zip(plan.fates)
             .filter_map(|(case, fate)| self.item(case, fate, resp3))
             .collect();
-        drop(intake);
         self.backlog.borrow_mut().put(items);
+        self.weigh(&mut intake);
+        drop(intake);
         self.tell_at_once();
     }
 

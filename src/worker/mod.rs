@@ -17,7 +17,7 @@
 //! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
 //! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
 //! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
-//! while there is no primary, `failing` tells those who waited too long, and `hopeless` ends the
+//! while there is no primary, within what `held_bytes` allows, `failing` tells those who waited too long, and `hopeless` ends the
 //! transactions that this has broken; `unblocking` calls waiting pops back before a planned failover.
 //! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
@@ -31,6 +31,7 @@ mod failing;
 mod flight;
 mod following;
 mod held;
+mod held_bytes;
 mod hopeless;
 mod identity;
 mod ids;
@@ -66,6 +67,7 @@ mod waiting;
 mod wake;
 
 pub use counters::{Count, Counters};
+pub use held_bytes::HeldBytes;
 pub use ids::Ids;
 pub use scripts::Scripts;
 
@@ -114,6 +116,8 @@ pub struct Parts {
     pub ids: Arc<Ids>,
     /// The scripts of all clients of the process.
     pub scripts: Arc<Scripts>,
+    /// What is kept for waiting clients of the process.
+    pub held_bytes: Arc<HeldBytes>,
     /// Where it tells discovery what it saw.
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
@@ -142,6 +146,7 @@ async fn run(parts: Parts) {
         counters,
         ids,
         scripts,
+        held_bytes,
         reports,
         clients,
         stop,
@@ -153,6 +158,8 @@ async fn run(parts: Parts) {
         scripts,
         known_scripts: scripts::Known::default(),
         topology: RefCell::new(view.load()),
+        held_bytes,
+        holds_off: Cell::new(false),
         lease: view.lease_check(),
         reports,
         sessions: RefCell::default(),
@@ -187,6 +194,9 @@ pub(crate) struct Worker {
     pub(crate) scripts: Arc<Scripts>,
     known_scripts: scripts::Known,
     topology: RefCell<Arc<Topology>>,
+    pub(crate) held_bytes: Arc<HeldBytes>,
+    /// A client is not read because the process keeps all that it may.
+    pub(crate) holds_off: Cell<bool>,
     lease: LeaseCheck,
     reports: mpsc::Sender<Report>,
     pub(crate) sessions: RefCell<Slab<Rc<Session>>>,

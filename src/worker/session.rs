@@ -126,7 +126,10 @@ impl Session {
         if let Route::Attached(link) = self.route.take() {
             link.end();
         }
-        self.intake.borrow_mut().set_held(&self.worker, false);
+        let mut intake = self.intake.borrow_mut();
+        intake.set_held(&self.worker, false);
+        intake.charge(&self.worker.held_bytes, 0);
+        drop(intake);
         self.worker.sessions.borrow_mut().remove(self.key);
         self.worker.feed_restored.notify_one();
         self.worker.counters.clients.sub(1);

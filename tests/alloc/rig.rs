@@ -43,6 +43,7 @@ impl Rig {
         let machine = Machine {
             descriptors: 1024,
             parallelism: WORKERS,
+            memory: None,
         };
         let config = Arc::new(
             config::load(args.into(), &|_| None, machine)
@@ -58,6 +59,7 @@ impl Rig {
             let counters = Arc::new(worker::Counters::default());
             let (clients, incoming) = mpsc::channel(listener::HAND_OVER_MAX);
             let parts = worker::Parts {
+                held_bytes: Arc::new(worker::HeldBytes::new(config.max_held_bytes)),
                 scripts: Arc::default(),
                 config: config.clone(),
                 view,

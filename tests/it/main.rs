@@ -25,6 +25,7 @@ mod differential;
 mod discovery;
 mod endings;
 mod failover;
+mod held_bytes;
 mod hold;
 mod identity;
 mod lifecycle;

@@ -206,6 +206,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         login: None,
         client_password: None,
         hold_timeout: HoldTimeout::Auto,
+        max_held_bytes: 64 << 20,
         max_held_bytes_per_client: 1 << 20,
         connect_timeout: LIMIT,
         heartbeat_timeout: LIMIT,
