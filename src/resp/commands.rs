@@ -1,7 +1,9 @@
 //! Which commands a session must do something about, beyond passing them on.
 //!
-//! A small overlay kept as data. It knows names only: what the arguments of CLIENT or XREAD mean
-//! is for whoever acts on the answer.
+//! The table of `class` has the answers. This knows names only: what the arguments of CLIENT or
+//! XREAD mean is for whoever acts on the answer.
+
+use super::class::{TABLE, find};
 
 /// The kind of channel a subscription command is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,76 +90,14 @@ pub fn special(name: &[u8]) -> Special {
     if !may_be_listed(name) {
         return Special::Plain;
     }
-    TABLE
-        .binary_search_by(|(listed, _)| listed.as_bytes().cmp(name))
-        .ok()
-        .and_then(|at| TABLE.get(at))
-        .map_or(Special::Plain, |(_, special)| *special)
+    find(name).map_or(Special::Plain, |(_, entry)| entry.special)
 }
 
-/// The commands of the overlay, sorted by name.
-pub(super) static TABLE: &[(&str, Special)] = {
-    use Channels::{Channel, Pattern, Shard};
-    use Iteration::{Hash, Keys, Set, SortedSet};
-    use Special::*;
-    &[
-        ("AUTH", Auth),
-        ("BLMOVE", Blocking),
-        ("BLMPOP", Blocking),
-        ("BLPOP", Blocking),
-        ("BRPOP", Blocking),
-        ("BRPOPLPUSH", Blocking),
-        ("BZMPOP", Blocking),
-        ("BZPOPMAX", Blocking),
-        ("BZPOPMIN", Blocking),
-        ("CLIENT", Client),
-        ("DEBUG", Unheld),
-        ("DISCARD", Discard),
-        ("EVAL", Script),
-        ("EVALSHA", Script),
-        ("EVALSHA_RO", Script),
-        ("EVAL_RO", Script),
-        ("EXEC", Exec),
-        ("FAILOVER", Unheld),
-        ("HELLO", Hello),
-        ("HSCAN", Scan { kind: Hash }),
-        ("MONITOR", Monitor),
-        ("MULTI", Multi),
-        ("PSUBSCRIBE", Subscribe { kind: Pattern }),
-        ("PSYNC", Refused),
-        ("PUNSUBSCRIBE", Unsubscribe { kind: Pattern }),
-        ("QUIT", Quit),
-        ("READONLY", Setting),
-        ("READWRITE", Setting),
-        ("REPLCONF", Refused),
-        ("REPLICAOF", Unheld),
-        ("RESET", Reset),
-        ("SCAN", Scan { kind: Keys }),
-        ("SCRIPT", Script),
-        ("SELECT", Setting),
-        ("SHUTDOWN", Unheld),
-        ("SLAVEOF", Unheld),
-        ("SSCAN", Scan { kind: Set }),
-        ("SSUBSCRIBE", Subscribe { kind: Shard }),
-        ("SUBSCRIBE", Subscribe { kind: Channel }),
-        ("SUNSUBSCRIBE", Unsubscribe { kind: Shard }),
-        ("SYNC", Refused),
-        ("UNSUBSCRIBE", Unsubscribe { kind: Channel }),
-        ("UNWATCH", Unwatch),
-        ("WAIT", Blocking),
-        ("WAITAOF", Blocking),
-        ("WATCH", Watch),
-        ("XREAD", Blocking),
-        ("XREADGROUP", Blocking),
-        ("ZSCAN", Scan { kind: SortedSet }),
-    ]
-};
-
-/// For each length, the set of first letters the table has, as bits from A; what makes a lookup
+/// For each length, the set of first letters of those that are special, as bits from A; what makes a lookup
 /// of GET or SET cost one load.
 static FIRST_LETTERS: [u32; NAMES_LEN_END] = first_letters();
 
-/// One more than the longest listed name.
+/// One more than the longest of their names.
 const NAMES_LEN_END: usize = "PUNSUBSCRIBE".len() + 1;
 
 const fn first_letters() -> [u32; NAMES_LEN_END] {
@@ -165,8 +105,10 @@ const fn first_letters() -> [u32; NAMES_LEN_END] {
     let mut at = 0;
     // Indexing is checked when this is evaluated, at compile time.
     while at < TABLE.len() {
-        let name = TABLE[at].0.as_bytes();
-        sets[name.len()] |= 1 << (name[0] - b'A');
+        let name = TABLE[at].name.as_bytes();
+        if !matches!(TABLE[at].special, Special::Plain) {
+            sets[name.len()] |= 1 << (name[0] - b'A');
+        }
         at += 1;
     }
     sets

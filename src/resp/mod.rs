@@ -31,7 +31,7 @@ mod xread;
 
 pub use args::Args;
 pub use blocking::Timeout;
-pub use class::{Class, class};
+pub use class::{Class, Commands, Heard, class};
 pub use commands::{Channels, Iteration, Special, special};
 pub use element::{Elements, elements};
 pub use errors::{ProtocolError, ReplyError};

@@ -1,8 +1,10 @@
-//! Finds a name in a table without a search, for this is asked of every command.
+//! Finds a name in the table without a search, for this is asked of every command.
 //!
-//! A hash table of positions, made at compile time; the tables stay sorted for their readers.
+//! A hash table of positions, made at compile time; the table stays sorted for its readers.
 
-/// Positions in one table, by name; `SLOTS`, a power of two, is above the number of its names.
+use super::table::Entry;
+
+/// Positions in the table, by name; `SLOTS`, a power of two, is above the number of its names.
 pub(super) struct Index<const SLOTS: usize> {
     /// One more than a position; 0 where there is none.
     slots: [u16; SLOTS],
@@ -12,13 +14,13 @@ impl<const SLOTS: usize> Index<SLOTS> {
     const MASK: usize = SLOTS - 1;
 
     /// The index of `table`.
-    pub(super) const fn of<T>(table: &[(&str, T)]) -> Self {
+    pub(super) const fn of(table: &[Entry]) -> Self {
         assert!(SLOTS.is_power_of_two() && table.len() < SLOTS && SLOTS < 1 << 16);
         let mut slots = [0; SLOTS];
         let mut at = 0;
         // Indexing is checked when this is evaluated, at compile time.
         while at < table.len() {
-            let mut slot = hash(table[at].0.as_bytes()) & Self::MASK;
+            let mut slot = hash(table[at].name.as_bytes()) & Self::MASK;
             while slots[slot] != 0 {
                 slot = (slot + 1) & Self::MASK;
             }
@@ -30,16 +32,17 @@ impl<const SLOTS: usize> Index<SLOTS> {
         Self { slots }
     }
 
-    /// What `table`, the one this is the index of, has for `name`.
+    /// Where `table`, the one this is the index of, has `name`, and what it has there.
     #[inline]
-    pub(super) fn find<T: Copy>(&self, table: &[(&str, T)], name: &[u8]) -> Option<T> {
+    pub(super) fn find<'a>(&self, table: &'a [Entry], name: &[u8]) -> Option<(usize, &'a Entry)> {
         let mut slot = hash(name) & Self::MASK;
         // There is an empty slot, so this ends.
         loop {
             let above = usize::from(*self.slots.get(slot)?);
-            let (listed, found) = table.get(above.checked_sub(1)?)?;
-            if listed.as_bytes() == name {
-                return Some(*found);
+            let at = above.checked_sub(1)?;
+            let entry = table.get(at)?;
+            if entry.name.as_bytes() == name {
+                return Some((at, entry));
             }
             slot = (slot + 1) & Self::MASK;
         }

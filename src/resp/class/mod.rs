@@ -1,26 +1,26 @@
-//! What may become of a command whose connection was lost, told from the command alone.
+//! What a command is: what may become of it when its connection was lost, and whether it may travel
+//! on one that others use too. Told from the command alone.
 //!
 //! Says what a command is, not what to do: that also depends on what was sent, on what came back
-//! and on the session. The tables hold names; the few commands whose class depends on an argument
-//! are decided here. Arities are not checked: what a server refuses has no effect.
+//! and on the session. The table holds names; the few commands that depend on an argument are
+//! decided here. Arities are not checked: what a server refuses has no effect.
 
 mod index;
-mod subcommands;
-mod table;
+mod key;
+mod known;
+mod overlay;
+pub(super) mod said;
+pub(super) mod table;
 
 use super::args::Args;
 use super::xread::Xread;
 
-use index::Index;
+use said::Limits;
+use table::Shape;
 
-pub(super) use subcommands::SUBCOMMANDS;
-pub(super) use table::TABLE;
+pub use known::{Commands, Heard};
 
-/// Longest name looked up, a subcommand's with its command's and a space.
-const LOOKED_UP_LEN_MAX: usize = 32;
-
-static COMMAND_INDEX: Index<1024> = Index::of(TABLE);
-static SUBCOMMAND_INDEX: Index<512> = Index::of(SUBCOMMANDS);
+pub(super) use table::{TABLE, find};
 
 /// What a command does, as far as recovery is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,35 +66,39 @@ pub enum Class {
     Unknown,
 }
 
-/// The class of the command that is `frame`, one whole multibulk command.
+impl Class {
+    /// What is left of it when a server says more of the command than the table knows: nothing that
+    /// would have it sent again.
+    const fn limited(self, said: Limits) -> Self {
+        const LASTING: Limits = Limits::OF_DATA.and(Limits::BLOCKING);
+        match self {
+            _ if said.any(Limits::MODULE) => Self::Unknown,
+            Self::Read | Self::Scan | Self::BlockingRead { .. } | Self::Connection
+                if said.any(LASTING) =>
+            {
+                Self::Effect
+            }
+            _ => self,
+        }
+    }
+}
+
+/// The class of the command that is `frame`, one whole multibulk command, by the table alone.
 ///
 /// Total: bytes that are no such command are [`Class::Unknown`].
 #[must_use]
 pub fn class(frame: &[u8]) -> Class {
-    let mut args = Args::new(frame);
-    let Some(name) = args.next() else {
-        return Class::Unknown;
-    };
-    let mut key = Key::new();
-    let fits = key.add(name);
-    let entry = fits.then(|| COMMAND_INDEX.find(TABLE, key.name()));
-    match entry.flatten() {
-        Some(Entry::Is(class)) => class,
-        Some(Entry::Family { bare }) => match args.next() {
-            Some(subcommand) => of_subcommand(key, subcommand),
-            None => bare,
-        },
-        Some(Entry::Cursor { at }) => of_cursor(Args::new(frame).nth(at)),
-        Some(Entry::Xread) => of_xread(frame),
-        Some(Entry::XreadGroup) => of_xreadgroup(frame),
-        None => Class::Unknown,
-    }
+    Commands::BUILT_IN.class(frame)
 }
 
-fn of_subcommand(mut key: Key, subcommand: &[u8]) -> Class {
-    let whole = key.add(b" ") && key.add(subcommand);
-    let class = whole.then(|| SUBCOMMAND_INDEX.find(SUBCOMMANDS, key.name()));
-    class.flatten().unwrap_or(Class::Unknown)
+/// What a command of this `class` is with the arguments it has.
+fn of_arguments(class: Class, shape: Shape, frame: &[u8]) -> Class {
+    match shape {
+        Shape::Plain | Shape::Family | Shape::Sub => class,
+        Shape::Cursor { at } => of_cursor(Args::new(frame).nth(at)),
+        Shape::Xread => of_xread(frame),
+        Shape::XreadGroup => of_xreadgroup(frame),
+    }
 }
 
 /// A first call depends on no earlier one. Other spellings of zero are not recognised, nor used.
@@ -125,55 +129,5 @@ fn of_xreadgroup(frame: &[u8]) -> Class {
     match waits {
         true => Class::Blocking,
         false => Class::Effect,
-    }
-}
-
-/// What the table says of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    Is(Class),
-    /// The subcommand decides.
-    Family {
-        /// Its class without one.
-        bare: Class,
-    },
-    /// The cursor decides.
-    Cursor {
-        /// Which argument that is, the name being 0.
-        at: usize,
-    },
-    Xread,
-    XreadGroup,
-}
-
-/// A name in upper case, of bounded length.
-struct Key {
-    bytes: [u8; LOOKED_UP_LEN_MAX],
-    len: usize,
-}
-
-impl Key {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; LOOKED_UP_LEN_MAX],
-            len: 0,
-        }
-    }
-
-    /// Appends `word`; false if there is no room for it.
-    fn add(&mut self, word: &[u8]) -> bool {
-        let end = self.len.saturating_add(word.len());
-        let Some(room) = self.bytes.get_mut(self.len..end) else {
-            return false;
-        };
-        for (kept, byte) in room.iter_mut().zip(word) {
-            *kept = byte.to_ascii_uppercase();
-        }
-        self.len = end;
-        true
-    }
-
-    fn name(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
     }
 }

@@ -1,291 +1,190 @@
-//! The class of every command, by name.
+//! The one table of commands: what servers say and what the overlay adds, joined when compiled.
 //!
-//! Made from what `COMMAND` says on Redis 7.0.15, Valkey 8.0.1 and Valkey 9.1.2: a command all of
-//! them flag `readonly` is a read, all else has an effect unless it is listed by hand. A test
-//! compares it with a running server.
+//! Sorted by name, subcommands in it as `CLIENT|ID`. A name is found by its hash, without a search
+//! and without allocating.
 
-use super::{Class, Entry};
+use super::super::commands::Special;
+use super::Class;
+use super::index::Index;
+use super::overlay::{NOTES, Note, Says};
+use super::said::{Limits, Rows, is_less, is_same};
 
-const READ: Entry = Entry::Is(Class::Read);
-const CONNECTION: Entry = Entry::Is(Class::Connection);
-const SUBSCRIPTION: Entry = Entry::Is(Class::Subscription);
-const MULTI: Entry = Entry::Is(Class::Multi);
-const EXEC: Entry = Entry::Is(Class::Exec);
-const DISCARD: Entry = Entry::Is(Class::Discard);
-const WATCH: Entry = Entry::Is(Class::Watch);
-const UNWATCH: Entry = Entry::Is(Class::Unwatch);
-const BLOCKING: Entry = Entry::Is(Class::Blocking);
-const WAIT: Entry = Entry::Is(Class::Wait);
-const SCRIPT: Entry = Entry::Is(Class::Script);
-const NODE: Entry = Entry::Is(Class::Node);
-const PUBLISH: Entry = Entry::Is(Class::Publish);
-const EFFECT: Entry = Entry::Is(Class::Effect);
-/// Redis Cluster is out of scope, and CLUSTER SETSLOT reports NOREPLICAS after it has acted.
-const UNKNOWN: Entry = Entry::Is(Class::Unknown);
-const FAMILY: Entry = Entry::Family {
-    bare: Class::Effect,
-};
-const FAMILY_READ: Entry = Entry::Family { bare: Class::Read };
-const CURSOR_FIRST: Entry = Entry::Cursor { at: 1 };
-const CURSOR_SECOND: Entry = Entry::Cursor { at: 2 };
+/// Where a command and its subcommand meet in a name.
+pub(in crate::resp) const BAR: u8 = b'|';
 
-/// The commands, sorted by name.
-pub(in crate::resp) static TABLE: &[(&str, Entry)] = &[
-    ("ACL", FAMILY),
-    ("APPEND", EFFECT),
-    ("ASKING", CONNECTION),
-    ("AUTH", CONNECTION),
-    ("BGREWRITEAOF", EFFECT),
-    ("BGSAVE", EFFECT),
-    ("BITCOUNT", READ),
-    ("BITFIELD", EFFECT),
-    ("BITFIELD_RO", READ),
-    ("BITOP", EFFECT),
-    ("BITPOS", READ),
-    ("BLMOVE", BLOCKING),
-    ("BLMPOP", BLOCKING),
-    ("BLPOP", BLOCKING),
-    ("BRPOP", BLOCKING),
-    ("BRPOPLPUSH", BLOCKING),
-    ("BZMPOP", BLOCKING),
-    ("BZPOPMAX", BLOCKING),
-    ("BZPOPMIN", BLOCKING),
-    ("CLIENT", FAMILY),
-    ("CLUSTER", UNKNOWN),
-    ("CLUSTERSCAN", CURSOR_FIRST),
-    ("COMMAND", FAMILY_READ),
-    ("COMMANDLOG", FAMILY),
-    ("CONFIG", FAMILY),
-    ("COPY", EFFECT),
-    ("DBSIZE", READ),
-    ("DEBUG", NODE),
-    ("DECR", EFFECT),
-    ("DECRBY", EFFECT),
-    ("DEL", EFFECT),
-    ("DELIFEQ", EFFECT),
-    ("DISCARD", DISCARD),
-    ("DUMP", READ),
-    ("ECHO", READ),
-    ("EVAL", SCRIPT),
-    ("EVALSHA", SCRIPT),
-    ("EVALSHA_RO", READ),
-    ("EVAL_RO", READ),
-    ("EXEC", EXEC),
-    ("EXISTS", READ),
-    ("EXPIRE", EFFECT),
-    ("EXPIREAT", EFFECT),
-    ("EXPIRETIME", READ),
-    ("FAILOVER", NODE),
-    ("FCALL", SCRIPT),
-    ("FCALL_RO", READ),
-    ("FLUSHALL", EFFECT),
-    ("FLUSHDB", EFFECT),
-    ("FUNCTION", FAMILY),
-    ("GEOADD", EFFECT),
-    ("GEODIST", READ),
-    ("GEOHASH", READ),
-    ("GEOPOS", READ),
-    ("GEORADIUS", EFFECT),
-    ("GEORADIUSBYMEMBER", EFFECT),
-    ("GEORADIUSBYMEMBER_RO", READ),
-    ("GEORADIUS_RO", READ),
-    ("GEOSEARCH", READ),
-    ("GEOSEARCHSTORE", EFFECT),
-    ("GET", READ),
-    ("GETBIT", READ),
-    ("GETDEL", EFFECT),
-    ("GETEX", EFFECT),
-    ("GETRANGE", READ),
-    ("GETSET", EFFECT),
-    ("HDEL", EFFECT),
-    ("HELLO", CONNECTION),
-    ("HEXISTS", READ),
-    ("HEXPIRE", EFFECT),
-    ("HEXPIREAT", EFFECT),
-    ("HEXPIRETIME", READ),
-    ("HGET", READ),
-    ("HGETALL", READ),
-    ("HGETDEL", EFFECT),
-    ("HGETEX", EFFECT),
-    ("HINCRBY", EFFECT),
-    ("HINCRBYFLOAT", EFFECT),
-    ("HKEYS", READ),
-    ("HLEN", READ),
-    ("HMGET", READ),
-    ("HMSET", EFFECT),
-    ("HPERSIST", EFFECT),
-    ("HPEXPIRE", EFFECT),
-    ("HPEXPIREAT", EFFECT),
-    ("HPEXPIRETIME", READ),
-    ("HPTTL", READ),
-    ("HRANDFIELD", READ),
-    ("HSCAN", CURSOR_SECOND),
-    ("HSET", EFFECT),
-    ("HSETEX", EFFECT),
-    ("HSETNX", EFFECT),
-    ("HSTRLEN", READ),
-    ("HTTL", READ),
-    ("HVALS", READ),
-    ("INCR", EFFECT),
-    ("INCRBY", EFFECT),
-    ("INCRBYFLOAT", EFFECT),
-    ("INFO", READ),
-    ("KEYS", READ),
-    ("LASTSAVE", READ),
-    ("LATENCY", FAMILY),
-    ("LCS", READ),
-    ("LINDEX", READ),
-    ("LINSERT", EFFECT),
-    ("LLEN", READ),
-    ("LMOVE", EFFECT),
-    ("LMPOP", EFFECT),
-    ("LOLWUT", READ),
-    ("LPOP", EFFECT),
-    ("LPOS", READ),
-    ("LPUSH", EFFECT),
-    ("LPUSHX", EFFECT),
-    ("LRANGE", READ),
-    ("LREM", EFFECT),
-    ("LSET", EFFECT),
-    ("LTRIM", EFFECT),
-    ("MEMORY", FAMILY),
-    ("MGET", READ),
-    ("MIGRATE", EFFECT),
-    ("MODULE", FAMILY),
-    ("MONITOR", CONNECTION),
-    ("MOVE", EFFECT),
-    ("MSET", EFFECT),
-    ("MSETEX", EFFECT),
-    ("MSETNX", EFFECT),
-    ("MULTI", MULTI),
-    ("OBJECT", FAMILY),
-    ("PERSIST", EFFECT),
-    ("PEXPIRE", EFFECT),
-    ("PEXPIREAT", EFFECT),
-    ("PEXPIRETIME", READ),
-    ("PFADD", EFFECT),
-    ("PFCOUNT", READ),
-    ("PFDEBUG", EFFECT),
-    ("PFMERGE", EFFECT),
-    ("PFSELFTEST", EFFECT),
-    ("PING", READ),
-    ("PSETEX", EFFECT),
-    ("PSUBSCRIBE", SUBSCRIPTION),
-    ("PSYNC", EFFECT),
-    ("PTTL", READ),
-    ("PUBLISH", PUBLISH),
-    ("PUBSUB", FAMILY),
-    ("PUNSUBSCRIBE", SUBSCRIPTION),
-    ("QUIT", CONNECTION),
-    ("RANDOMKEY", READ),
-    ("READONLY", CONNECTION),
-    ("READWRITE", CONNECTION),
-    ("RENAME", EFFECT),
-    ("RENAMENX", EFFECT),
-    ("REPLCONF", EFFECT),
-    ("REPLICAOF", NODE),
-    ("RESET", CONNECTION),
-    ("RESTORE", EFFECT),
-    ("RESTORE-ASKING", EFFECT),
-    ("ROLE", READ),
-    ("RPOP", EFFECT),
-    ("RPOPLPUSH", EFFECT),
-    ("RPUSH", EFFECT),
-    ("RPUSHX", EFFECT),
-    ("SADD", EFFECT),
-    ("SAVE", EFFECT),
-    ("SCAN", CURSOR_FIRST),
-    ("SCARD", READ),
-    ("SCRIPT", FAMILY),
-    ("SDIFF", READ),
-    ("SDIFFSTORE", EFFECT),
-    ("SELECT", CONNECTION),
-    ("SET", EFFECT),
-    ("SETBIT", EFFECT),
-    ("SETEX", EFFECT),
-    ("SETNX", EFFECT),
-    ("SETRANGE", EFFECT),
-    ("SHUTDOWN", NODE),
-    ("SINTER", READ),
-    ("SINTERCARD", READ),
-    ("SINTERSTORE", EFFECT),
-    ("SISMEMBER", READ),
-    ("SLAVEOF", NODE),
-    ("SLOWLOG", FAMILY),
-    ("SMEMBERS", READ),
-    ("SMISMEMBER", READ),
-    ("SMOVE", EFFECT),
-    ("SORT", EFFECT),
-    ("SORT_RO", READ),
-    ("SPOP", EFFECT),
-    ("SPUBLISH", PUBLISH),
-    ("SRANDMEMBER", READ),
-    ("SREM", EFFECT),
-    ("SSCAN", CURSOR_SECOND),
-    ("SSUBSCRIBE", SUBSCRIPTION),
-    ("STRLEN", READ),
-    ("SUBSCRIBE", SUBSCRIPTION),
-    ("SUBSTR", READ),
-    ("SUNION", READ),
-    ("SUNIONSTORE", EFFECT),
-    ("SUNSUBSCRIBE", SUBSCRIPTION),
-    ("SWAPDB", EFFECT),
-    ("SYNC", EFFECT),
-    ("TIME", READ),
-    ("TOUCH", READ),
-    ("TTL", READ),
-    ("TYPE", READ),
-    ("UNLINK", EFFECT),
-    ("UNSUBSCRIBE", SUBSCRIPTION),
-    ("UNWATCH", UNWATCH),
-    ("WAIT", WAIT),
-    ("WAITAOF", WAIT),
-    ("WATCH", WATCH),
-    ("XACK", EFFECT),
-    ("XADD", EFFECT),
-    ("XAUTOCLAIM", EFFECT),
-    ("XCLAIM", EFFECT),
-    ("XDEL", EFFECT),
-    ("XGROUP", FAMILY),
-    ("XINFO", FAMILY),
-    ("XLEN", READ),
-    ("XPENDING", READ),
-    ("XRANGE", READ),
-    ("XREAD", Entry::Xread),
-    ("XREADGROUP", Entry::XreadGroup),
-    ("XREVRANGE", READ),
-    ("XSETID", EFFECT),
-    ("XTRIM", EFFECT),
-    ("ZADD", EFFECT),
-    ("ZCARD", READ),
-    ("ZCOUNT", READ),
-    ("ZDIFF", READ),
-    ("ZDIFFSTORE", EFFECT),
-    ("ZINCRBY", EFFECT),
-    ("ZINTER", READ),
-    ("ZINTERCARD", READ),
-    ("ZINTERSTORE", EFFECT),
-    ("ZLEXCOUNT", READ),
-    ("ZMPOP", EFFECT),
-    ("ZMSCORE", READ),
-    ("ZPOPMAX", EFFECT),
-    ("ZPOPMIN", EFFECT),
-    ("ZRANDMEMBER", READ),
-    ("ZRANGE", READ),
-    ("ZRANGEBYLEX", READ),
-    ("ZRANGEBYSCORE", READ),
-    ("ZRANGESTORE", EFFECT),
-    ("ZRANK", READ),
-    ("ZREM", EFFECT),
-    ("ZREMRANGEBYLEX", EFFECT),
-    ("ZREMRANGEBYRANK", EFFECT),
-    ("ZREMRANGEBYSCORE", EFFECT),
-    ("ZREVRANGE", READ),
-    ("ZREVRANGEBYLEX", READ),
-    ("ZREVRANGEBYSCORE", READ),
-    ("ZREVRANK", READ),
-    ("ZSCAN", CURSOR_SECOND),
-    ("ZSCORE", READ),
-    ("ZUNION", READ),
-    ("ZUNIONSTORE", EFFECT),
-];
+/// Which part of a command decides what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::resp) enum Shape {
+    /// The name alone.
+    Plain,
+    /// This is a subcommand, and no name of its own.
+    Sub,
+    /// The subcommand, if there is one.
+    Family,
+    /// The cursor.
+    Cursor {
+        /// Which argument that is, the name being 0.
+        at: usize,
+    },
+    /// The options of XREAD.
+    Xread,
+    /// The options of XREADGROUP.
+    XreadGroup,
+}
+
+/// What is known of one command or subcommand.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::resp) struct Entry {
+    pub(in crate::resp) name: &'static str,
+    pub(in crate::resp) class: Class,
+    pub(in crate::resp) shape: Shape,
+    pub(in crate::resp) special: Special,
+    /// All that any supported server says.
+    pub(in crate::resp) limits: Limits,
+    /// What of that, and of the overlay, keeps it off a shared link.
+    pub(in crate::resp) apart: Limits,
+}
+
+/// A reference, for a constant is copied wherever it is named, which takes the compiler seconds.
+const ROWS: &Rows = &Rows::read();
+
+/// The commands and subcommands of all supported servers, sorted by name.
+pub(in crate::resp) static TABLE: [Entry; ROWS.len] = made();
+
+static INDEX: Index<2048> = Index::of(&TABLE);
+
+/// The place of a command by its name in upper case, or of a subcommand by both names and a bar.
+#[inline]
+pub(in crate::resp) fn find(name: &[u8]) -> Option<(usize, &'static Entry)> {
+    INDEX.find(&TABLE, name)
+}
+
+// Arrays are indexed only while this is compiled, where a mistake is an error.
+const fn made() -> [Entry; ROWS.len] {
+    let mut table = [Entry::of(0); ROWS.len];
+    let mut at = 0;
+    while at < ROWS.len {
+        table[at] = Entry::of(at);
+        at += 1;
+    }
+    let mut note = 0;
+    while note < NOTES.len() {
+        let Note { names, says } = &NOTES[note];
+        let mut name = 0;
+        while name < names.len() {
+            apply(&mut table, names[name].as_bytes(), *says);
+            name += 1;
+        }
+        note += 1;
+    }
+    table
+}
+
+/// Notes it for the one command of this name, or for all that have this beginning or end.
+const fn apply(table: &mut [Entry], pattern: &[u8], says: Says) {
+    let (beginning, end): (&[u8], &[u8]) = match pattern {
+        [beginning @ .., b'*'] => (beginning, b""),
+        [b'*', end @ ..] => (b"", end),
+        _ => {
+            let at = place(table, pattern);
+            table[at] = table[at].with(says);
+            return;
+        }
+    };
+    let mut at = 0;
+    while at < table.len() {
+        let name = table[at].name.as_bytes();
+        if begins(name, beginning) && ends(name, end) {
+            table[at] = table[at].with(says);
+        }
+        at += 1;
+    }
+}
+
+/// Where this name is. A note about no command is a mistake.
+const fn place(table: &[Entry], name: &[u8]) -> usize {
+    let (mut low, mut high) = (0, table.len());
+    while low < high {
+        let middle = (low + high) / 2;
+        match is_less(table[middle].name.as_bytes(), name) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    assert!(is_same(table[low].name.as_bytes(), name));
+    low
+}
+
+impl Entry {
+    const fn of(at: usize) -> Self {
+        let row = ROWS.rows[at];
+        Self {
+            name: row.name,
+            class: of_limits(row.limits),
+            shape: shape(at),
+            special: Special::Plain,
+            limits: row.limits,
+            apart: row.limits.without(Limits::OF_DATA),
+        }
+    }
+
+    const fn with(mut self, says: Says) -> Self {
+        match says {
+            Says::Is(class) => self.class = class,
+            Says::Has(special) => self.special = special,
+            Says::Depends(shape) => self.shape = shape,
+            Says::Forgive(limits) => self.apart = self.apart.without(limits),
+            Says::Apart => self.apart = self.apart.and(Limits::APART),
+        }
+        self
+    }
+}
+
+/// What a command is of which nothing but its flags is known.
+const fn of_limits(limits: Limits) -> Class {
+    if !limits.any(Limits::OF_DATA) {
+        Class::Read
+    } else if limits.any(Limits::MODULE) {
+        Class::Unknown
+    } else {
+        Class::Effect
+    }
+}
+
+/// What the names tell: subcommands have a bar, and may follow their command only after others.
+const fn shape(at: usize) -> Shape {
+    let name = ROWS.rows[at].name.as_bytes();
+    if has_bar(name) {
+        return Shape::Sub;
+    }
+    let mut other = at + 1;
+    while other < ROWS.len {
+        let follower = ROWS.rows[other].name.as_bytes();
+        if !begins(follower, name) {
+            return Shape::Plain;
+        }
+        if follower[name.len()] == BAR {
+            return Shape::Family;
+        }
+        other += 1;
+    }
+    Shape::Plain
+}
+
+const fn has_bar(mut name: &[u8]) -> bool {
+    while let [byte, rest @ ..] = name {
+        if *byte == BAR {
+            return true;
+        }
+        name = rest;
+    }
+    false
+}
+
+const fn begins(name: &[u8], beginning: &[u8]) -> bool {
+    beginning.len() <= name.len() && is_same(name.split_at(beginning.len()).0, beginning)
+}
+
+const fn ends(name: &[u8], end: &[u8]) -> bool {
+    end.len() <= name.len() && is_same(name.split_at(name.len() - end.len()).1, end)
+}

@@ -18,6 +18,7 @@ mod rejection_live;
 mod reply;
 mod request;
 mod server;
+mod sharing;
 mod values;
 
 use proptest::prelude::*;

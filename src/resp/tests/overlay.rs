@@ -2,29 +2,24 @@
 
 use std::time::Duration;
 
-use crate::resp::commands::TABLE;
+use crate::resp::class::TABLE;
 use crate::resp::{Channels, ProtocolError, ReplyScanner, Special, replies, special};
 
 #[test]
-fn the_table_is_sorted_unique_and_upper_case() {
-    assert!(TABLE.is_sorted_by(|(a, _), (b, _)| a < b));
-    for (name, _) in TABLE {
-        let starts = name
-            .bytes()
-            .next()
-            .is_some_and(|byte| byte.is_ascii_uppercase());
-        assert!(starts && *name == name.to_uppercase(), "{name}");
-    }
-}
-
-#[test]
-fn every_listed_command_is_found() {
-    for (name, expected) in TABLE {
-        assert_eq!(special(name.as_bytes()), *expected, "{name}");
+fn every_special_command_is_found() {
+    for entry in &TABLE {
+        assert_eq!(
+            special(entry.name.as_bytes()),
+            entry.special,
+            "{}",
+            entry.name
+        );
     }
     let kind = Channels::Shard;
     assert_eq!(special(b"SUNSUBSCRIBE"), Special::Unsubscribe { kind });
     assert_eq!(special(b"PSYNC"), Special::Refused);
+    assert_eq!(special(b"EVALSHA_RO"), Special::Script);
+    assert_eq!(special(b"CLIENT|ID"), Special::Plain);
 }
 
 #[test]
