@@ -13,7 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::{
-    BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, Pool,
+    BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
     PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
 };
 use crate::net::HostPort;
@@ -170,6 +170,16 @@ pub(super) struct ClientFlags {
         hide_possible_values = true
     )]
     pub(super) scan_on_failover: ScanOnFailover,
+    /// What a client is told of a command that may or may not have been executed: `reply` answers
+    /// UNCERTAIN, `close` ends its connection in place of that answer, for clients that take an error
+    /// reply for fatal and a lost connection for usual
+    #[arg(
+        long,
+        value_name = "MODE",
+        default_value = "reply",
+        hide_possible_values = true
+    )]
+    pub(super) on_uncertain: OnUncertain,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,

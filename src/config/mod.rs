@@ -168,6 +168,8 @@ pub struct Config {
     pub pubsub_on_failover: PubsubOnFailover,
     /// What becomes of an iteration whose cursor came from an earlier primary.
     pub scan_on_failover: ScanOnFailover,
+    /// How a client learns that a command may or may not have been executed.
+    pub on_uncertain: OnUncertain,
     /// Data threads.
     pub workers: usize,
     /// Clients at the same time.
@@ -229,6 +231,15 @@ pub enum ScanOnFailover {
     Pass,
     /// It is answered with an error.
     Error,
+}
+
+/// `--on-uncertain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnUncertain {
+    /// It is answered UNCERTAIN.
+    Reply,
+    /// Its connection is closed in place of the answer.
+    Close,
 }
 
 /// `--blocking-on-failover`.

@@ -43,6 +43,7 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
         on_sentinel_loss: cli.sentinel.on_sentinel_loss,
         blocking_on_failover: cli.clients.blocking_on_failover,
         pubsub_on_failover: cli.clients.pubsub_on_failover,
+        on_uncertain: cli.clients.on_uncertain,
         scan_on_failover: cli.clients.scan_on_failover,
         workers: cli
             .process

@@ -20,7 +20,7 @@ pub struct Counters {
     pub held: Count,
     /// Commands answered with our own MASTERDOWN.
     pub refused: Count,
-    /// Commands answered with our own UNCERTAIN.
+    /// Commands that may or may not have been executed.
     pub uncertain: Count,
     /// Commands sent again after their link was lost.
     pub resent: Count,

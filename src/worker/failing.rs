@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 
+use crate::config::OnUncertain;
 use crate::resp::{Args, Class, blocking, class, replies};
 
 use super::backlog::Item;
@@ -55,7 +56,14 @@ impl Session {
             Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
             _ if maybe_executed && acts_or_reads(class(frame)) => {
                 self.worker.counters.uncertain.add(1);
-                self.answer(permit, replies::UNCERTAIN);
+                match self.worker.config.on_uncertain {
+                    OnUncertain::Reply => self.answer(permit, replies::UNCERTAIN),
+                    OnUncertain::Close => {
+                        // Nobody hears of what comes after.
+                        self.backlog.borrow_mut().take();
+                        self.end_after_answers(intake, permit);
+                    }
+                }
             }
             _ => self.tell_refused(intake, permit),
         }

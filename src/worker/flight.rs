@@ -177,6 +177,12 @@ impl Flight {
         self.slots.iter().skip(1).any(|slot| slot.kind == *kind)
     }
 
+    /// Commands whose bytes are not kept.
+    pub(super) fn unkept(&self) -> u64 {
+        let unkept = self.slots.iter().filter(|slot| !slot.kept);
+        unkept.map(|slot| u64::from(slot.count)).sum()
+    }
+
     /// Distinct runs of commands in flight.
     pub(super) fn len(&self) -> usize {
         self.slots.len()

@@ -136,6 +136,11 @@ impl Link {
         self.unblocked.get()
     }
 
+    /// Commands in flight whose bytes are not kept.
+    pub(super) fn unkept(&self) -> u64 {
+        self.router.borrow().unkept()
+    }
+
     /// Ends the link now, and gives up what was in flight on it.
     pub(super) fn wreck(&self) -> Wreck {
         let unwritten = self.outbox.borrow().len();

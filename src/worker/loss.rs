@@ -1,11 +1,12 @@
 //! A session's link is lost: what was in flight is sorted by the rules of `recovery` into what the
 //! next link gets and what the client is told, and the session lives on without a link.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::config::{BlockingOnFailover, PubsubOnFailover};
+use crate::config::{BlockingOnFailover, OnUncertain, PubsubOnFailover};
 use crate::resp::questions::DISCARD;
 use crate::resp::{Class, class, replies};
 
@@ -18,6 +19,10 @@ use super::refusing::Case;
 use super::session::{Route, Session};
 use super::slot::Kind;
 use super::waiting::nobody;
+
+/// Commands without a reply whose bytes are not kept, beyond which their client is closed: each would
+/// get an answer of about 110 bytes.
+const UNKNOWN_MAX: u64 = 64 * 1024;
 
 /// Why a link is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,12 @@ pub(super) enum Loss {
 impl Session {
     /// Goes on without `link`, which is ended here.
     pub(super) fn lose_link(self: &Rc<Self>, link: &Link, loss: Loss) {
+        let unknown = link.unkept();
+        let flooded = unknown > UNKNOWN_MAX;
+        if flooded {
+            self.worker.counters.uncertain.add(unknown);
+            link.end();
+        }
         let wreck = link.wreck();
         *self.route.borrow_mut() = Route::None;
         let ending = matches!(self.phase.get(), Phase::Closing | Phase::Ended);
@@ -43,9 +54,9 @@ impl Session {
             state.skip_again();
         }
         drop(state);
-        // Inside a frame no error can be told; who sends no more is not kept waiting; and nobody
+        // Inside a frame no error can be told, nor a flood of them to one who did not read; who sends no more is not kept waiting; and nobody
         // goes on as another user or in another database.
-        if wreck.in_delivery || blind || self.phase.get() != Phase::Open {
+        if wreck.in_delivery || blind || flooded || self.phase.get() != Phase::Open {
             return if ending {
                 self.wake()
             } else {
@@ -96,8 +107,8 @@ impl Session {
         let items = cases
             .into_iter()
             .zip(plan.fates)
-            .filter_map(|(case, fate)| self.item(case, fate, resp3))
-            .collect();
+            .filter_map(|(case, fate)| self.item(case, fate, resp3));
+        let items = up_to_end(&mut intake, items.collect());
         self.backlog.borrow_mut().put(items);
         self.weigh(&mut intake);
         drop(intake);
@@ -137,7 +148,10 @@ impl Session {
             }),
             Fate::Uncertain => {
                 counters.uncertain.add(1);
-                answer(replies::UNCERTAIN)
+                match self.worker.config.on_uncertain {
+                    OnUncertain::Reply => answer(replies::UNCERTAIN),
+                    OnUncertain::Close => Some(Item::End),
+                }
             }
             Fate::NotExecuted => {
                 counters.refused.add(1);
@@ -159,6 +173,15 @@ impl Session {
             Fate::Drop => None,
         }
     }
+}
+
+/// Who is closed hears of nothing that comes after, and nothing of that is sent.
+fn up_to_end(intake: &mut Intake, mut items: VecDeque<Item>) -> VecDeque<Item> {
+    if let Some(end) = items.iter().position(|item| matches!(item, Item::End)) {
+        items.truncate(end + 1);
+        intake.done = true;
+    }
+    items
 }
 
 fn entry(case: &Case) -> Entry {

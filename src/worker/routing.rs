@@ -188,6 +188,11 @@ impl Router {
         flight.is_some_and(|flight| flight.has_later(&Kind::Multi))
     }
 
+    /// Commands in flight whose bytes are not kept.
+    pub(super) fn unkept(&self) -> u64 {
+        self.flight.as_ref().map_or(0, |flight| flight.unkept())
+    }
+
     /// Distinct runs of commands in flight.
     pub(super) fn slots(&self) -> usize {
         self.flight.as_ref().map_or(0, |flight| flight.len())

@@ -41,4 +41,5 @@ mod serving;
 mod soak;
 mod storm;
 mod switch;
+mod uncertain;
 mod waiting;

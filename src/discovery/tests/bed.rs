@@ -217,6 +217,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         blocking_on_failover: crate::config::BlockingOnFailover::Resume,
         pubsub_on_failover: crate::config::PubsubOnFailover::Resume,
         scan_on_failover: crate::config::ScanOnFailover::Error,
+        on_uncertain: crate::config::OnUncertain::Reply,
         workers: 1,
         max_clients: 10,
     }
