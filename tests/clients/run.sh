@@ -14,7 +14,7 @@ export STEADFAST=$PWD/target/debug/steadfast
 export PATH=$TOOLS/venv/bin:$PATH:$TOOLS/bin
 export PYTHONDONTWRITEBYTECODE=1
 
-cargo build --quiet --locked --bin steadfast --example failover_demo
+cargo build --quiet --locked --bin steadfast --example failover_demo --example load
 
 # The bed ends when its standard input does: with this script, however that ends.
 coproc BED { exec target/debug/examples/failover_demo --print-env; }
@@ -52,7 +52,7 @@ run_check() {
 if [ $# -eq 0 ]; then
     set -- cli.sh redis_py.py php_client.php ioredis.cjs \
         readme_shell.sh readme_django.py readme_php.sh readme_kubernetes.py \
-        failover/judge_test.py failover/run.sh
+        bench.py failover/judge_test.py failover/run.sh
 fi
 passed=0
 failed=0
