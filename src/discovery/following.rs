@@ -70,6 +70,9 @@ impl Discovery {
         let Some(ours) = self.election.current().cloned() else {
             return;
         };
+        if self.underway.may_have_ended() {
+            self.underway.settle(&self.roster.replicas());
+        }
         let at = self.millis(now);
         if let Some(promoted) = self.underway.promoted(&ours.address, at).cloned() {
             self.shut(&format!(

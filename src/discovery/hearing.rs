@@ -69,7 +69,8 @@ impl Discovery {
                 member.down_after = Some(fields.down_after);
                 member.other_sentinels = fields.other_sentinels;
                 let about = Some(&claim.address);
-                self.underway.polled(from, fields.trouble, about, at);
+                self.underway
+                    .polled(from, &run_id, fields.trouble, about, at);
                 self.election.observe(&run_id, claim, fields.quorum, at);
                 self.last_named = self.last_named.max(asked);
             }
@@ -78,7 +79,7 @@ impl Discovery {
             Err(bad) => {
                 member.error = Some(bad.to_string());
                 member.claim = None;
-                self.underway.polled(from, Trouble::None, None, at);
+                self.underway.polled(from, &run_id, Trouble::None, None, at);
                 self.election.retract(&run_id);
             }
         }

@@ -13,6 +13,7 @@ use super::event::{Event, Kind, PROMOTION_ORDERED};
 use super::message::Trouble;
 use crate::net::HostPort;
 
+mod settling;
 mod shown;
 
 use shown::{Shown, Sign, fresh};
@@ -35,6 +36,8 @@ pub(crate) struct Underway {
     /// Nodes that are known to say so without being promoted now: the primaries before ours, which
     /// nobody has told yet, and whoever went on saying so until the wait for it was given up.
     ignored: BTreeSet<HostPort>,
+    /// When nodes other than our primary last said that they are replicas.
+    followers: BTreeMap<HostPort, Millis>,
     /// When something else last cast doubt on the primary.
     doubt: Option<Millis>,
     /// Since when there have been signs.
@@ -61,6 +64,7 @@ impl Underway {
         let shown = self.shown.entry(from.clone()).or_default();
         match event.kind {
             Kind::Step => {
+                shown.ended = None;
                 if let Some(candidate) = &event.candidate {
                     shown.selected = Some((sign.clone(), candidate.clone()));
                 }
@@ -91,15 +95,17 @@ impl Underway {
         self.since.get_or_insert(now);
     }
 
-    /// A poll sent at `at`, whose answer named `about`, showed that much trouble.
+    /// A poll sent at `at`, which `run_id` answered naming `about`, showed that much trouble.
     pub(crate) fn polled(
         &mut self,
         from: &HostPort,
+        run_id: &str,
         trouble: Trouble,
         about: Option<&HostPort>,
         at: Millis,
     ) {
         let shown = self.shown.entry(from.clone()).or_default();
+        shown.note_flag(run_id, trouble, about, at);
         let what = match trouble {
             Trouble::None => {
                 shown.trouble = None;
@@ -136,8 +142,10 @@ impl Underway {
             Says::Replica => {
                 self.masters.remove(address);
                 self.ignored.remove(address);
+                self.note_follower(address, at);
             }
             Says::Master if !self.ignored.contains(address) => {
+                self.followers.remove(address);
                 if self.masters.len() < MASTERS_MAX || self.masters.contains_key(address) {
                     self.masters.insert(address.clone(), at);
                 }

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::bed::{Bed, Running, Server, config, until};
 use super::record::{Events, GateRecord, Writer};
 use crate::config::{Config, SwitchOn};
-use crate::discovery::Failovers;
 use crate::discovery::connection::Reply;
+use crate::discovery::message::Trouble;
+use crate::discovery::{Failovers, message};
 use crate::net::HostPort;
 use crate::topology::Gate;
 use rustix::process::Signal;
@@ -154,6 +155,56 @@ async fn after_an_abort_the_gate_opens_in_place() {
         ..Failovers::default()
     };
     counted(&running, expected).await;
+}
+
+/// Rights to the channels that begin a failover, and to none that ends it.
+async fn forbid_ends(bed: &Bed) {
+    for sentinel in &bed.sentinels {
+        let mut rules = vec!["ACL", "SETUSER", "default", "resetchannels"];
+        rules.extend(["&+try-failover", "&+elected-leader", "&+selected-slave"]);
+        assert!(sentinel.ask(&rules).await.is_some());
+    }
+}
+
+async fn trouble(sentinel: &Server) -> Option<Trouble> {
+    let reply = sentinel.ask(&["SENTINEL", "MASTER", "mymaster"]).await?;
+    Some(message::master_fields(&reply).ok()?.trouble)
+}
+
+/// The one chosen never hears that it was, and nobody hears that it was given up: without looking at
+/// the polls the gate would stay quiescing for ten seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_abort_that_nobody_heard_is_found_by_polling() {
+    let mut bed = Bed::start(60_000).await;
+    forbid_ends(&bed).await;
+    set_failover_timeout(&bed, "2000").await;
+    let (running, old) = attentive(&bed, |config| config).await;
+    let gate = GateRecord::start(running.handle.clone());
+    replicas(&bed, &old).for_each(|replica| replica.signal(Signal::STOP));
+    bed.fail_over(1).await;
+    running.gate(Gate::Quiescing).await;
+    let leader = &bed.sentinels[1];
+    until("it is being carried out", async || {
+        trouble(leader).await == Some(Trouble::Failover)
+    })
+    .await;
+    // What was sent to them is gone with them.
+    replicas(&bed, &old).for_each(|replica| replica.signal(Signal::KILL));
+    until("it is given up", async || {
+        trouble(leader).await == Some(Trouble::None)
+    })
+    .await;
+    assert_eq!(running.now().gate, Gate::Quiescing, "nobody told");
+    let others = bed.nodes.iter_mut().filter(|node| node.address != old);
+    others.for_each(Server::restart);
+    running.open_at(1).await;
+    let states = [(1, Gate::Open), (1, Gate::Quiescing), (1, Gate::Open)];
+    assert_eq!(gate.states(), states);
+    let pause = since(running.now().gate_since, gate.first(states[1]));
+    eprintln!("unheard abort: open after {pause:?}");
+    assert!(pause >= Duration::from_secs(3), "{pause:?}");
+    assert!(pause < Duration::from_secs(8), "{pause:?}");
+    assert_eq!(failovers(&running).aborted, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

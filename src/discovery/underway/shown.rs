@@ -35,9 +35,37 @@ pub(super) struct Shown {
     pub(super) aborted: Option<Millis>,
     /// The replica it chose, and when and in place of whom.
     pub(super) selected: Option<(Sign, HostPort)>,
+    /// Which Sentinel's polls show that it leads a failover, and of whom.
+    pub(super) flagged: Option<(String, HostPort)>,
+    /// Since when that Sentinel's polls have shown so no more, although they name the same primary.
+    pub(super) ended: Option<Millis>,
 }
 
 impl Shown {
+    /// Takes note of the failover flag in a poll sent at `at`. The one who leads a failover shows it
+    /// from before the first step is published to the abort; when it is gone and the address is the
+    /// old one, there was an abort, or the Sentinel was restarted and has forgotten. Whoever merely
+    /// answers at the same address (several Sentinels behind one) has another run id and proves
+    /// nothing.
+    pub(super) fn note_flag(
+        &mut self,
+        run_id: &str,
+        trouble: Trouble,
+        about: Option<&HostPort>,
+        at: Millis,
+    ) {
+        if trouble == Trouble::Failover {
+            self.ended = None;
+            self.flagged = about.map(|about| (run_id.to_owned(), about.clone()));
+            return;
+        }
+        let asked_after = self.step.as_ref().is_some_and(|step| at > step.at);
+        let same = |flagged: &(String, HostPort)| flagged.0 == run_id && Some(&flagged.1) == about;
+        if asked_after && self.flagged.take_if(|flagged| same(flagged)).is_some() {
+            self.ended = Some(at);
+        }
+    }
+
     /// Forgets what does not concern `ours`.
     pub(super) fn keep_about(&mut self, ours: &HostPort) {
         let other = |sign: &mut Sign| sign.about.as_ref() != Some(ours);
@@ -46,6 +74,8 @@ impl Shown {
         self.trouble.take_if(|(sign, _)| other(sign));
         self.sign.take_if(|sign| other(sign));
         self.selected.take_if(|(sign, _)| other(sign));
+        self.flagged.take_if(|(_, about)| about != ours);
+        self.ended = None;
     }
 
     /// The replica it chose in a failover that may still go on at `now`, and what is known of that.

@@ -45,7 +45,9 @@ impl Story {
     }
 
     fn polled(&mut self, from: u16, trouble: Trouble, at: Millis) {
-        self.0.polled(&sentinel(from), trouble, Some(&node(1)), at);
+        let about = node(1);
+        self.0
+            .polled(&sentinel(from), "run", trouble, Some(&about), at);
     }
 
     fn may_open(&self, shut_at: Millis, now: Millis) -> bool {
@@ -121,7 +123,7 @@ fn what_the_leader_tells_of_the_old_primary_is_not_about_the_new_one() {
     let old = node(9);
     story
         .0
-        .polled(&sentinel(2), Trouble::Failover, Some(&old), 1_000);
+        .polled(&sentinel(2), "run", Trouble::Failover, Some(&old), 1_000);
     assert!(!story.begun(1_000) && story.may_open(1_000, 1_000));
     assert!(story.0.begun(&old, 1_000).is_some());
 }

@@ -106,9 +106,9 @@ impl Instance {
             true => Trouble::Failover,
             false => Trouble::None,
         };
-        self.underway
-            .polled(&from, trouble, Some(&claim.address), asked);
         let run_id = format!("sentinel-{sentinel}");
+        self.underway
+            .polled(&from, &run_id, trouble, Some(&claim.address), asked);
         self.election.observe(&run_id, claim, 2, asked);
     }
 
