@@ -8,6 +8,7 @@ use super::explain::Login;
 use super::sentinel::{self, Sentinel};
 use super::server::{SETTINGS, Server};
 use crate::config::Config;
+use crate::discovery::earshot;
 use crate::discovery::error::RejectionKind;
 use crate::discovery::message::{Role, Trouble};
 use crate::net::HostPort;
@@ -166,11 +167,23 @@ fn weigh_detection(sentinels: &[Sentinel], warnings: &mut Vec<String>) {
     }
 }
 
-/// Sentinels that answered, each counted once however many addresses lead to it.
+/// How many of the Sentinels would be heard in time, in the words of `/status`.
+pub(super) fn subscription(sentinels: &[Sentinel]) -> String {
+    let subscribed = distinct(sentinels, |one| one.earshot.is_subscribed());
+    let known = known(sentinels).max(reachable(sentinels));
+    earshot::summary(subscribed, known)
+}
+
+/// Sentinels that answered.
 fn reachable(sentinels: &[Sentinel]) -> usize {
-    let run_ids: BTreeSet<_> = answers(sentinels).flat_map(|one| &one.run_id).collect();
-    let nameless = answers(sentinels).filter(|one| one.run_id.is_none());
-    run_ids.len() + nameless.count()
+    distinct(sentinels, |_| true)
+}
+
+/// Those `wanted` that answered, each counted once however many addresses lead to it.
+fn distinct(sentinels: &[Sentinel], wanted: fn(&sentinel::Answer) -> bool) -> usize {
+    let wanted = || answers(sentinels).filter(|one| wanted(one));
+    let run_ids: BTreeSet<_> = wanted().flat_map(|one| &one.run_id).collect();
+    run_ids.len() + wanted().filter(|one| one.run_id.is_none()).count()
 }
 
 /// Sentinels that exist, according to the one that knows most.
@@ -188,9 +201,9 @@ fn weigh_subscriptions(sentinels: &[Sentinel], warnings: &mut Vec<String>) {
         let (address, Ok(answer)) = (&sentinel.address, &sentinel.answer) else {
             continue;
         };
-        if let Err(reason) = &answer.subscribed {
+        if let Some(complaint) = answer.earshot.complaint() {
             warnings.push(format!(
-                "no events from the Sentinel {address} ({reason}): changes are found by asking only; grant +subscribe and the channels to its user"
+                "the Sentinel {address}: {complaint}; grant +subscribe and the channels to its user"
             ));
         }
         if !answer.denied.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::judge::{Choice, Findings};
+use super::judge::{self, Choice, Findings};
 use super::sentinel::{self, Sentinel};
 use super::server::{self, Server};
 use crate::config::Config;
@@ -52,17 +52,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Sentinels, asked for '{}':", self.primary_name)?;
         table(f, self.sentinels.iter().map(sentinel_row).collect())?;
-        let answers = || {
-            self.sentinels
-                .iter()
-                .filter_map(|one| one.answer.as_ref().ok())
-        };
-        let subscribed = answers().filter(|one| one.subscribed.is_ok()).count();
-        writeln!(
-            f,
-            "  subscribed to {subscribed} of {}",
-            self.sentinels.len()
-        )?;
+        writeln!(f, "  {}", judge::subscription(&self.sentinels))?;
         if !self.servers.is_empty() {
             writeln!(f, "\nServers:")?;
             table(f, self.servers.iter().map(server_row).collect())?;
@@ -95,7 +85,7 @@ fn sentinel_row(sentinel: &Sentinel) -> Row {
 }
 
 fn sentinel_says(answer: &sentinel::Answer) -> String {
-    let subscribed = if answer.subscribed.is_ok() {
+    let subscribed = if answer.earshot.is_subscribed() {
         "subscribed"
     } else {
         "not subscribed"

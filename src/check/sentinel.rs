@@ -9,7 +9,8 @@ use super::explain::{self, Party};
 use super::tls;
 use crate::config::Config;
 use crate::discovery::connection::{Connection, Reply};
-use crate::discovery::error::{Error, RejectionKind};
+use crate::discovery::earshot::Earshot;
+use crate::discovery::error::{Error, Rejection, RejectionKind};
 use crate::discovery::event::CHANNELS;
 use crate::discovery::message::{self, BadAnswer, MasterFields, Peer};
 use crate::net::HostPort;
@@ -37,8 +38,8 @@ pub(super) struct Answer {
     pub(super) flags: String,
     pub(super) peers: Vec<Peer>,
     pub(super) replicas: Vec<HostPort>,
-    /// Whether it took our subscription, or why not.
-    pub(super) subscribed: Result<(), String>,
+    /// How much of what it publishes it lets us hear.
+    pub(super) earshot: Earshot,
     /// What it refused to tell, if anything.
     pub(super) denied: Vec<&'static str>,
 }
@@ -119,11 +120,11 @@ async fn converse(config: &Config, address: &HostPort) -> Result<Result<Answer, 
             .to_owned(),
         peers: Vec::new(),
         replicas: Vec::new(),
-        subscribed: Ok(()),
+        earshot: Earshot::All,
         denied: Vec::new(),
     };
     surroundings(config, &mut connection, &mut answer).await?;
-    answer.subscribed = subscribe(&mut connection, limit).await;
+    answer.earshot = subscribe(&mut connection, limit).await;
     Ok(Ok(answer))
 }
 
@@ -173,18 +174,23 @@ fn read_replicas(reply: &Reply, on_loopback: bool) -> Vec<HostPort> {
 
 /// Subscribes to everything discovery listens to; last on its connection, which then takes no
 /// other command.
-async fn subscribe(connection: &mut Connection, limit: Duration) -> Result<(), String> {
+async fn subscribe(connection: &mut Connection, limit: Duration) -> Earshot {
     let commands: Vec<[&[u8]; 2]> = CHANNELS
         .iter()
         .map(|channel| [b"SUBSCRIBE".as_slice(), channel.as_bytes()])
         .collect();
     let commands: Vec<&[&[u8]]> = commands.iter().map(<[&[u8]; 2]>::as_slice).collect();
-    let replies = connection
-        .pipeline(&commands, limit)
-        .await
-        .map_err(|error| error.to_string())?;
-    let refused = replies.into_iter().find_map(Result::err);
-    refused.map_or(Ok(()), |rejection| Err(rejection.text))
+    match connection.pipeline(&commands, limit).await {
+        Ok(replies) => {
+            let answer = |reply: Result<Reply, Rejection>| match reply {
+                Ok(_) => Ok(()),
+                Err(rejection) => Err(rejection.to_string()),
+            };
+            let answers = replies.into_iter().map(answer);
+            Earshot::of(CHANNELS.iter().copied().zip(answers))
+        }
+        Err(error) => Earshot::Nothing(error.to_string()),
+    }
 }
 
 async fn unknown(config: &Config, connection: &mut Connection) -> String {

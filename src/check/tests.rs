@@ -11,6 +11,7 @@ use super::sentinel::{self, Sentinel};
 use super::server::{self, Server};
 use super::tls::{Speech, listen_to};
 use crate::config::{Config, Machine, load};
+use crate::discovery::earshot::Earshot;
 use crate::discovery::error::Rejection;
 use crate::discovery::message::{MasterFields, Role, Trouble};
 use crate::net::HostPort;
@@ -49,7 +50,7 @@ fn sentinel(index: u16, known: u64, primary: u16, epoch: u64) -> Sentinel {
             flags: "master".to_owned(),
             peers: Vec::new(),
             replicas: Vec::new(),
-            subscribed: Ok(()),
+            earshot: Earshot::All,
             denied: Vec::new(),
         }),
     }
@@ -197,7 +198,7 @@ fn slow_detection_is_said_with_the_pause_it_means() {
 fn what_would_hurt_at_a_failover_is_said() {
     let (mut sentinels, mut servers) = healthy();
     change_sentinel(&mut sentinels[0], |one| {
-        one.subscribed = Err("NOPERM".to_owned());
+        one.earshot = Earshot::Nothing("NOPERM".to_owned());
         one.denied = vec!["SENTINEL MYID"];
         one.fields.trouble = Trouble::Failover;
     });
@@ -211,7 +212,7 @@ fn what_would_hurt_at_a_failover_is_said() {
     });
     let mut expected = vec![
         "W believes the primary down",
-        "W no events from the Sentinel",
+        "W no events, polling alone: NOPERM; grant",
         "W does not answer SENTINEL MYID",
         "W a primary too",
         "W cluster mode",

@@ -4,6 +4,7 @@
 
 use tokio::time::Instant;
 
+use super::earshot;
 use super::election::{Claim, Says};
 use super::event::{Event, Kind};
 use super::handover::Departure;
@@ -230,7 +231,8 @@ impl Discovery {
         let (subscribed, known) = (self.subscribed(), self.roster.known(Instant::now()));
         match subscribed < known {
             true => format!(
-                "no Sentinel told of it before the promotion: subscribed to {subscribed} of {known}"
+                "no Sentinel told of it before the promotion: {}",
+                earshot::summary(subscribed, known)
             ),
             false => "no Sentinel told of it before the promotion".to_owned(),
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::time::Instant;
 
+use super::earshot::Earshot;
 use super::election::Claim;
 use super::message::{BadAnswer, MasterFields, Trouble};
 use super::signal::News;
@@ -33,7 +34,7 @@ impl Discovery {
                 }
             }
             News::Event(event) => self.heard_event(from, &event),
-            News::Subscribed { deaf } => self.subscribed_to(from, deaf),
+            News::Subscribed(earshot) => self.subscribed_to(from, &earshot),
             News::Unsubscribed { error } => self.unsubscribed(from, error),
         }
     }
@@ -85,11 +86,10 @@ impl Discovery {
         }
     }
 
-    fn subscribed_to(&mut self, from: &HostPort, deaf: Option<String>) {
+    fn subscribed_to(&mut self, from: &HostPort, earshot: &Earshot) {
         if let Some(member) = self.roster.get_mut(from) {
-            member.subscribed = deaf.is_none();
-            let why =
-                deaf.map(|error| format!("the beginning of a failover is not heard: {error}"));
+            member.subscribed = earshot.is_subscribed();
+            let why = earshot.complaint();
             if let Some(error) = &why {
                 tracing::warn!(event = "subscription_partial", sentinel = %from, error, "grant its channels");
             }
@@ -108,7 +108,7 @@ impl Discovery {
             tracing::info!(event = "subscription_lost", sentinel = %from, error, "polling goes on");
         }
         member.subscribed = false;
-        member.subscription_error = Some(format!("no events, polling alone: {error}"));
+        member.subscription_error = Earshot::Nothing(error).complaint();
     }
 
     /// A configured name was looked up, or could not be.

@@ -13,6 +13,7 @@
 //! it knows nothing of clients or links.
 
 pub mod connection;
+pub mod earshot;
 pub mod election;
 pub mod error;
 pub mod event;

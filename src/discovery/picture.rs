@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::earshot;
 use super::election::Says;
 use super::message::BadAnswer;
 use super::roster::Member;
@@ -44,6 +45,7 @@ impl Discovery {
             quorum: self.roster.reachable(now).filter_map(|m| m.quorum).max(),
             reachable: self.distinct(now, |_| true),
             subscribed: self.subscribed(),
+            subscription: earshot::summary(self.subscribed(), self.roster.known(now)),
             degraded: self.degraded,
             conflict: self.conflict.iter().map(ToString::to_string).collect(),
             failovers: self.failovers.clone(),

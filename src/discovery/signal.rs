@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::earshot::Earshot;
 use super::election::Says;
 use super::event::Event;
 use super::message::{BadAnswer, MasterFields, Peer};
@@ -44,8 +45,8 @@ pub(super) enum News {
     Replicas(Vec<HostPort>),
     /// It published something about our primary.
     Event(Event),
-    /// Its events reach us from now on; `deaf` says why not those that begin a failover.
-    Subscribed { deaf: Option<String> },
+    /// Its events reach us from now on, as far as it grants them.
+    Subscribed(Earshot),
     /// Its events do not reach us.
     Unsubscribed { error: String },
 }

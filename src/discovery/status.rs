@@ -16,6 +16,8 @@ pub struct Status {
     pub reachable: usize,
     /// Sentinels whose events we are subscribed to.
     pub subscribed: usize,
+    /// "Subscribed to k of n": who is not subscribed to may lead a failover unheard.
+    pub subscription: String,
     /// No Sentinel answers: the last verified primary serves on.
     pub degraded: bool,
     /// Addresses that Sentinels name at one epoch without a majority for any; empty if all is well.

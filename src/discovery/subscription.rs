@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::connection::{Connection, Reply};
+use super::earshot::Earshot;
 use super::error::{Error, Rejection, RejectionKind};
 use super::event::{self, CHANNELS};
 use super::message;
@@ -41,7 +42,7 @@ impl Listener {
         while !self.out.is_closed() {
             let began = Instant::now();
             let error = match self.subscribe().await {
-                Ok((connection, deaf)) => self.listen(connection, deaf).await,
+                Ok((connection, earshot)) => self.listen(connection, earshot).await,
                 Err(error) => error,
             };
             if began.elapsed() > SUBSCRIBE_LIMIT * 2 {
@@ -58,9 +59,8 @@ impl Listener {
         }
     }
 
-    /// Subscribes channel by channel, so that rights to a part of them are used; tells why those
-    /// that begin a failover were refused, if all of them were.
-    async fn subscribe(&self) -> Result<(Connection, Option<String>), Error> {
+    /// Subscribes channel by channel, so that rights to a part of them are used.
+    async fn subscribe(&self) -> Result<(Connection, Earshot), Error> {
         let credentials = self.settings.credentials.as_ref();
         let limit = self.settings.connect_timeout;
         let mut connection = Connection::open(&self.address, credentials, limit).await?;
@@ -73,24 +73,24 @@ impl Listener {
             connection.send(&commands).await?;
             self.confirmations(&mut connection).await
         };
-        let deaf = timeout(SUBSCRIBE_LIMIT, attempt)
+        let earshot = timeout(SUBSCRIBE_LIMIT, attempt)
             .await
             .unwrap_or(Err(Error::TimedOut(SUBSCRIBE_LIMIT)))?;
-        Ok((connection, deaf))
+        Ok((connection, earshot))
     }
 
     /// Collects one answer per channel, in their order; fails when none was granted.
-    async fn confirmations(&self, connection: &mut Connection) -> Result<Option<String>, Error> {
+    async fn confirmations(&self, connection: &mut Connection) -> Result<Earshot, Error> {
+        let mut answers = Vec::with_capacity(CHANNELS.len());
         let mut refusal = None;
-        let (mut granted, mut in_time) = (false, false);
         let mut asked = CHANNELS.iter();
         while let Some(channel) = asked.as_slice().first() {
             match connection.receive().await? {
-                Reply::Error(text) => refusal = Some(Rejection::new(&text)),
-                reply if is_kind(&reply, "subscribe") => {
-                    granted = true;
-                    in_time |= event::is_early(channel);
+                Reply::Error(text) => {
+                    let rejection = refusal.insert(Rejection::new(&text));
+                    answers.push((*channel, Err(rejection.to_string())));
                 }
+                reply if is_kind(&reply, "subscribe") => answers.push((*channel, Ok(()))),
                 other => {
                     self.deliver(&other).await;
                     continue;
@@ -98,15 +98,15 @@ impl Listener {
             }
             asked.next();
         }
-        match refusal {
-            Some(refusal) if !granted => Err(Error::Rejected(refusal)),
-            refusal => Ok(refusal.filter(|_| !in_time).map(|text| text.to_string())),
+        match (refusal, Earshot::of(answers)) {
+            (Some(refusal), Earshot::Nothing(_)) => Err(Error::Rejected(refusal)),
+            (_, earshot) => Ok(earshot),
         }
     }
 
     /// Hears events until the connection ends or falls silent.
-    async fn listen(&self, mut connection: Connection, deaf: Option<String>) -> Error {
-        self.send(News::Subscribed { deaf }).await;
+    async fn listen(&self, mut connection: Connection, earshot: Earshot) -> Error {
+        self.send(News::Subscribed(earshot)).await;
         let mut ping = interval(PING_INTERVAL);
         let mut heard = Instant::now();
         loop {

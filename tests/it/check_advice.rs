@@ -43,7 +43,7 @@ fn every_sentinel_is_learned_from_one_and_subscribed_to() {
     assert!(!all.1.contains("Warnings"), "{}", all.1);
 
     let alone = check(&["--sentinel", &first, "--sentinel-discovery", "off"]);
-    assert_says(&alone, 0, &["subscribed to 1 of 1", "1 of 3 Sentinels"]);
+    assert_says(&alone, 0, &["subscribed to 1 of 3", "1 of 3 Sentinels"]);
 
     bed.sentinel(2).kill();
     let two = check(&["--sentinel", &first]);

@@ -93,6 +93,7 @@ fn polling_alone_moves_traffic() {
     );
     let status = proxy.status();
     assert_eq!(status["discovery"]["subscribed"], 0, "{status}");
+    assert_eq!(status["discovery"]["subscription"], "subscribed to 0 of 3");
     assert_eq!(proxy.connect().node_port(), new.port());
 }
 
