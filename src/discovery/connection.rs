@@ -4,6 +4,7 @@
 //! and never carries a client's command.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -61,6 +62,11 @@ impl Connection {
     /// Whether both ends of the connection are on this machine's loopback.
     pub fn is_loopback(&self) -> bool {
         self.stream.is_loopback()
+    }
+
+    /// Where the connection leads, whatever name was dialled.
+    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr()
     }
 
     /// Sends one command and waits for its reply.

@@ -105,8 +105,10 @@ pub struct Election {
     verdicts: BTreeMap<HostPort, (Says, Millis)>,
     distrusted: BTreeSet<String>,
     current: Option<Claim>,
-    /// Since `current` was chosen there were signs that another node was primary.
+    /// Since `current` was chosen it was seen as a replica, or no longer known who was named.
     left: bool,
+    /// Others that were named at a higher epoch since.
+    rivals: BTreeSet<HostPort>,
     /// `current` was seen promoted and no Sentinel names it yet: its epoch is that of the one before.
     unnamed: bool,
 }
@@ -126,9 +128,25 @@ impl Election {
             if claim.epoch <= current.epoch {
                 self.distrusted.remove(run_id);
             } else if claim.address != current.address {
-                self.left = true;
+                match self.rivals.len() < REMEMBERED_MAX {
+                    true => drop(self.rivals.insert(claim.address)),
+                    false => self.left = true,
+                }
             }
         }
+    }
+
+    /// `alias` is another spelling of the present choice: whoever named it meant that.
+    pub fn is_ours(&mut self, alias: &HostPort) {
+        if let Some(current) = &self.current {
+            self.rivals.remove(alias);
+            self.claims.respell(alias, &current.address);
+        }
+    }
+
+    /// Whether there were signs since `current` was chosen that another node was primary.
+    fn was_left(&self) -> bool {
+        self.left || !self.rivals.is_empty()
     }
 
     /// A Sentinel answered, but without a usable claim: what it said before no longer counts.
@@ -161,6 +179,7 @@ impl Election {
         self.distrusted = self.claims.above(claim.epoch);
         self.current = Some(claim);
         self.left = false;
+        self.rivals.clear();
         self.unnamed = false;
     }
 
@@ -175,6 +194,7 @@ impl Election {
         current.address.clone_from(address);
         self.claims.start_over_beside(current);
         self.left = false;
+        self.rivals.clear();
         self.unnamed = true;
     }
 
@@ -194,6 +214,7 @@ impl Election {
             }
         }
         self.left = false;
+        self.rivals.clear();
         self.unnamed = false;
     }
 

@@ -43,7 +43,7 @@ impl Discovery {
     pub(super) fn other_node(&mut self, reading: Reading) {
         let (now, asked) = (Instant::now(), self.millis(reading.sent));
         let Reading { address, says, .. } = &reading;
-        if self.hunts(now) {
+        if self.sought(now).contains(address) && self.hunts(now) {
             self.underway.role(address, *says, asked);
         }
         if self.election.current().is_some() {
@@ -148,22 +148,31 @@ impl Discovery {
         }
     }
 
-    /// Watches the primary, whoever may become it, and nobody else.
+    /// Whoever may be about to become the primary, the likeliest first.
+    fn sought(&self, now: Instant) -> Vec<HostPort> {
+        let at = self.millis(now);
+        let mut sought = self.election.candidates(at);
+        if self.hunts(now) {
+            sought.extend(self.underway.selected(at).cloned());
+            sought.extend(self.roster.replicas().into_iter().cloned());
+        }
+        sought
+    }
+
+    /// Watches the primary, whoever may become it, and what may be another spelling of it.
     pub(super) fn watch_nodes(&mut self, now: Instant) {
         let at = self.millis(now);
-        let current = self.election.current().map(|claim| claim.address.clone());
+        let current = self.election.current().cloned();
+        let epoch = current.as_ref().map_or(0, |claim| claim.epoch);
+        let current = current.map(|claim| claim.address);
         let mut wanted: Vec<_> = current.iter().cloned().collect();
-        let mut want = |address: &HostPort| {
-            if wanted.len() < WATCHES_MAX && !wanted.contains(address) {
-                wanted.push(address.clone());
+        let named = self.roster.spelled(epoch, now).cloned();
+        for address in self.sought(now).into_iter().chain(named) {
+            if wanted.len() < WATCHES_MAX && !wanted.contains(&address) {
+                wanted.push(address);
             }
-        };
-        let candidates = self.election.candidates(at);
-        candidates.iter().for_each(&mut want);
-        if self.hunts(now) {
-            self.underway.selected(at).for_each(&mut want);
-            self.roster.replicas().into_iter().for_each(&mut want);
         }
+        let candidates = self.election.candidates(at);
         self.watches.retain(&wanted);
         let begun = |ours: &HostPort| self.underway.is_likely(ours, at);
         let urgent = current.as_ref().is_none_or(begun);

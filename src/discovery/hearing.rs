@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::earshot::Earshot;
 use super::election::Claim;
+use super::event::Event;
 use super::message::{BadAnswer, MasterFields, Trouble};
 use super::signal::News;
 use super::task::Discovery;
@@ -33,9 +34,22 @@ impl Discovery {
                     member.replicas = replicas;
                 }
             }
-            News::Event(event) => self.heard_event(from, &event),
+            News::Event(event) => {
+                let event = self.in_our_spelling(event);
+                self.heard_event(from, &event);
+            }
             News::Subscribed(earshot) => self.subscribed_to(from, &earshot),
             News::Unsubscribed { error } => self.unsubscribed(from, error),
+        }
+    }
+
+    /// The same event, its nodes spelled as everywhere else.
+    fn in_our_spelling(&self, event: Event) -> Event {
+        let usual = |address: HostPort| self.usual(&address).clone();
+        Event {
+            about: event.about.map(usual),
+            candidate: event.candidate.map(usual),
+            ..event
         }
     }
 
@@ -47,6 +61,10 @@ impl Discovery {
         result: Result<(HostPort, MasterFields), BadAnswer>,
     ) {
         let at = self.millis(asked);
+        let usual = result
+            .as_ref()
+            .map(|(address, _)| self.usual(address).clone());
+        let usual = usual.ok();
         // A member that is gone may still have had an answer under way.
         let Some(member) = self.roster.get_mut(from) else {
             return;
@@ -59,13 +77,14 @@ impl Discovery {
         }
         member.run_id = Some(run_id.clone());
         match result {
-            Ok((address, fields)) => {
+            Ok((spelled, fields)) => {
                 let claim = Claim {
-                    address,
+                    address: usual.unwrap_or_else(|| spelled.clone()),
                     epoch: fields.epoch,
                 };
                 member.error = None;
                 member.claim = Some(claim.clone());
+                member.spelled = Some(spelled);
                 member.quorum = Some(fields.quorum);
                 member.down_after = Some(fields.down_after);
                 member.other_sentinels = fields.other_sentinels;
@@ -80,6 +99,7 @@ impl Discovery {
             Err(bad) => {
                 member.error = Some(bad.to_string());
                 member.claim = None;
+                member.spelled = None;
                 self.underway.polled(from, &run_id, Trouble::None, None, at);
                 self.election.retract(&run_id);
             }

@@ -251,7 +251,8 @@ fn role_word(word: &str, offset: Option<i64>) -> Option<Role> {
     })
 }
 
-/// Checks a host and a port as a Sentinel wrote them; literal addresses get one spelling.
+/// Checks a host and a port as a Sentinel wrote them; literal addresses and the case of
+/// names get one spelling.
 ///
 /// # Errors
 /// The reason why they name nothing that could be dialled.
@@ -274,7 +275,7 @@ pub fn host_port(host: &str, port: &str, asked_on_loopback: bool) -> Result<Host
     if loopback && !asked_on_loopback {
         return Err(BadAnswer::Loopback);
     }
-    let host = literal.map_or_else(|| host.to_owned(), |ip| ip.to_string());
+    let host = literal.map_or_else(|| host.to_ascii_lowercase(), |ip| ip.to_string());
     Ok(HostPort::new(host, port))
 }
 

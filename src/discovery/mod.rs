@@ -5,7 +5,8 @@
 //!   (name look-up)      |  \--> subscription (events)    > signals --> task --> steering, heartbeat, --> Publisher
 //!                       |       watch (node roles)      /               |       following
 //!                       +<---- learned peers <--------------------------+     election, underway,
-//!                                                                             inquiry, handover (pure)
+//!                                                                             inquiry, handover,
+//!                                                                             spelling (pure)
 //! ```
 //!
 //! Every peer has a task and time limits of its own, so one that never answers delays nobody. The
@@ -30,6 +31,7 @@ mod roster;
 mod seeds;
 mod sentinel;
 mod signal;
+mod spelling;
 mod status;
 mod steering;
 mod subscription;

@@ -149,7 +149,7 @@ fn entry(address: &HostPort, member: &Member) -> SentinelStatus {
     SentinelStatus {
         address: address.to_string(),
         run_id: member.run_id.clone(),
-        primary: claim.map(|claim| claim.address.to_string()),
+        primary: member.spelled.as_ref().map(ToString::to_string),
         epoch: claim.map(|claim| claim.epoch),
         subscribed: member.subscribed,
         error: error.or_else(|| member.subscription_error.clone()),

@@ -1,6 +1,7 @@
 //! One look at a data node over a control connection of our own: is it alive, and what is it? How
 //! often it is looked at is `watch`'s business, what follows from it `steering`'s.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ impl Look {
             sent: self.sent,
             says: self.says,
             run_id: self.identity.run_id,
+            peer: self.identity.peer,
             knows_capa: self.identity.knows_capa,
             offset: self.offset,
             error: self.error,
@@ -61,6 +63,7 @@ pub(super) struct Probe {
 #[derive(Debug, Clone, Default)]
 struct Identity {
     run_id: Option<String>,
+    peer: Option<SocketAddr>,
     knows_capa: bool,
 }
 
@@ -129,7 +132,10 @@ impl Probe {
             Err(rejection) => hello_role(connection, rejection, limit).await?,
         };
         if fresh {
-            self.identity = identify(connection, limit).await?;
+            self.identity = Identity {
+                peer: connection.peer_addr(),
+                ..identify(connection, limit).await?
+            };
         }
         Ok(Pulse {
             sent,
@@ -165,6 +171,7 @@ async fn identify(connection: &mut Connection, limit: Duration) -> Result<Identi
             return Ok(Identity {
                 run_id: message::info_run_id(&reply),
                 knows_capa: message::info_knows_capa(&reply),
+                ..Identity::default()
             });
         }
         Err(Error::Rejected(rejection)) if rejection.kind == RejectionKind::NoPerm => {}
@@ -173,8 +180,8 @@ async fn identify(connection: &mut Connection, limit: Duration) -> Result<Identi
     }
     match connection.request(&[b"HELLO"], limit).await {
         Ok(reply) => Ok(Identity {
-            run_id: None,
             knows_capa: message::hello_knows_capa(&reply),
+            ..Identity::default()
         }),
         Err(Error::Rejected(_)) => Ok(Identity::default()),
         Err(error) => Err(error),

@@ -38,6 +38,8 @@ pub(super) struct Member {
     pub(super) found: bool,
     pub(super) run_id: Option<String>,
     pub(super) claim: Option<Claim>,
+    /// The primary it names, in its own spelling.
+    pub(super) spelled: Option<HostPort>,
     pub(super) quorum: Option<u64>,
     pub(super) down_after: Option<Duration>,
     pub(super) other_sentinels: u64,
@@ -107,6 +109,7 @@ impl Roster {
             found: false,
             run_id: None,
             claim: None,
+            spelled: None,
             quorum: None,
             down_after: None,
             other_sentinels: 0,
@@ -229,6 +232,16 @@ impl Roster {
     pub(super) fn replicas(&self) -> BTreeSet<&HostPort> {
         let members = self.members.values();
         members.flat_map(|member| &member.replicas).collect()
+    }
+
+    /// The primary as each of them spells it that names one at that epoch, or a later one.
+    pub(super) fn spelled(&self, epoch: u64, now: Instant) -> impl Iterator<Item = &HostPort> {
+        let newest = move |member: &&Member| {
+            let claim = member.claim.as_ref();
+            claim.is_some_and(|claim| claim.epoch >= epoch)
+        };
+        let named = self.reachable(now).filter(newest);
+        named.filter_map(|member| member.spelled.as_ref())
     }
 
     /// Asks all of them at once.

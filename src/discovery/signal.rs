@@ -62,6 +62,8 @@ pub(super) struct Reading {
     pub(super) says: Says,
     /// Told once per connection, where permitted.
     pub(super) run_id: Option<String>,
+    /// Where the connection led.
+    pub(super) peer: Option<SocketAddr>,
     /// It understands `CLIENT CAPA redirect`, as far as is known.
     pub(super) knows_capa: bool,
     /// The replication offset of a primary.

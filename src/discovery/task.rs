@@ -17,6 +17,7 @@ use super::handover::Handover;
 use super::inquiry::Inquiry;
 use super::roster::Roster;
 use super::signal::{Reading, SIGNALS_MAX, Signal};
+use super::spelling::Spellings;
 use super::underway::Underway;
 use super::watches::Watches;
 use super::{Failovers, StatusHandle, probe, seeds, sentinel};
@@ -39,6 +40,7 @@ pub(super) struct Discovery {
     pub(super) watches: Watches,
     pub(super) election: Election,
     pub(super) underway: Underway,
+    pub(super) spellings: Spellings,
     pub(super) handover: Handover,
     pub(super) failovers: Failovers,
     pub(super) primary: PrimaryMemory,
@@ -108,6 +110,7 @@ impl Discovery {
             watches: Watches::new(nodes, out),
             election: Election::default(),
             underway: Underway::default(),
+            spellings: Spellings::default(),
             handover: Handover::default(),
             failovers: Failovers::default(),
             primary: PrimaryMemory::default(),
@@ -174,18 +177,32 @@ impl Discovery {
         }
     }
 
-    fn read(&mut self, reading: Reading) {
+    pub(super) fn read(&mut self, reading: Reading) {
         if !self.watches.note(&reading) {
             return;
         }
         let sent = self.millis(reading.sent);
-        self.election.verdict(&reading.address, reading.says, sent);
-        let current = self.election.current();
-        if current.is_some_and(|claim| claim.address == reading.address) {
-            self.heartbeat(reading);
-        } else {
-            self.other_node(reading);
+        let Reading { address, says, .. } = &reading;
+        let process = reading.run_id.clone().zip(reading.peer);
+        self.spellings.told(address, *says, process, sent);
+        let current = self.election.current().map(|claim| &claim.address);
+        let is_current = current == Some(address);
+        if !is_current && current == Some(self.usual(address)) {
+            self.election.is_ours(address);
+            return self.underway.is_ours(address);
         }
+        self.election.verdict(address, *says, sent);
+        match is_current {
+            true => self.heartbeat(reading),
+            false => self.other_node(reading),
+        }
+    }
+
+    /// The spelling of a node that is used for it everywhere: that of our primary, if it is that.
+    pub(super) fn usual<'a>(&'a self, address: &'a HostPort) -> &'a HostPort {
+        let ours = self.election.current().map(|claim| &claim.address);
+        let now = self.millis(Instant::now());
+        self.spellings.usual(address, ours, now)
     }
 
     /// The data path saw something: the control connection shall tell what it means.

@@ -155,6 +155,11 @@ impl Underway {
         }
     }
 
+    /// This is another spelling of our primary: what it says of itself is no promotion.
+    pub(crate) fn is_ours(&mut self, address: &HostPort) {
+        self.masters.remove(address);
+    }
+
     /// Whether this node is known to call itself a primary without being promoted now.
     pub(super) fn is_leftover(&self, address: &HostPort) -> bool {
         self.ignored.contains(address)

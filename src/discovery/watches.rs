@@ -105,6 +105,12 @@ impl Watches {
         }
     }
 
+    /// The watch of this address, as its readings call it.
+    #[cfg(test)]
+    pub(super) fn id(&self, address: &HostPort) -> Option<u64> {
+        Some(self.running.get(address)?.id)
+    }
+
     /// When the newest look at this address was begun.
     pub(super) fn last_look(&self, address: &HostPort) -> Option<Instant> {
         self.running.get(address)?.looked

@@ -1,6 +1,7 @@
 //! The one kind of connection everything above the sockets knows.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -83,12 +84,18 @@ impl Transport {
         }
     }
 
-    /// Whether the peer is on this machine's loopback.
-    pub fn is_loopback(&self) -> bool {
+    /// Where the peer is, unless the connection is gone.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
         let peer = match self {
             Self::Tcp(stream) => stream.peer_addr(),
         };
-        peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+        let canonical = |peer: SocketAddr| SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        peer.ok().map(canonical)
+    }
+
+    /// Whether the peer is on this machine's loopback.
+    pub fn is_loopback(&self) -> bool {
+        self.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
     }
 }
 

@@ -44,7 +44,7 @@ impl Election {
         let top = self.claims.top(&self.distrusted, now);
         let higher = top.first().is_some_and(|claim| claim.epoch > current.epoch);
         let agreed = self.agreed(&top, now).filter(|_| higher);
-        let candidate = agreed.filter(|claim| claim.address != current.address || self.left);
+        let candidate = agreed.filter(|claim| claim.address != current.address || self.was_left());
         if let Some(decision) = candidate.and_then(|claim| self.accept(claim, now)) {
             return decision;
         }

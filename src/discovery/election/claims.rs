@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Claim, FRESH, Millis, REMEMBERED_MAX};
+use crate::net::HostPort;
 
 /// The newest answer of one Sentinel.
 #[derive(Debug, Clone)]
@@ -71,6 +72,14 @@ impl Claims {
             .values_mut()
             .filter(|heard| heard.claim != *claim);
         others.for_each(|heard| heard.streak = 0);
+    }
+
+    /// Has whoever named `alias` name `usual` instead.
+    pub(super) fn respell(&mut self, alias: &HostPort, usual: &HostPort) {
+        let named = |heard: &&mut Heard| heard.claim.address == *alias;
+        for heard in self.heard.values_mut().filter(named) {
+            heard.claim.address.clone_from(usual);
+        }
     }
 
     pub(super) fn remove(&mut self, run_id: &str) {

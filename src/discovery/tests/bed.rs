@@ -103,6 +103,11 @@ pub(super) struct Bed {
 
 impl Bed {
     pub(super) async fn start(down_after_ms: u32) -> Self {
+        Self::start_at("127.0.0.1", down_after_ms).await
+    }
+
+    /// The same, with the primary told to the Sentinels as this host.
+    pub(super) async fn start_at(host: &str, down_after_ms: u32) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let node = |more: &str| {
             let config = format!("repl-diskless-sync no\n{more}");
@@ -119,7 +124,8 @@ impl Bed {
             .await;
         }
         let config = format!(
-            "sentinel monitor mymaster 127.0.0.1 {port} 2\n\
+            "sentinel resolve-hostnames yes\n\
+             sentinel monitor mymaster {host} {port} 2\n\
              sentinel down-after-milliseconds mymaster {down_after_ms}\n\
              sentinel failover-timeout mymaster 5000\n"
         );

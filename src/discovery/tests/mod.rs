@@ -7,3 +7,4 @@ mod planned;
 mod record;
 mod repeated;
 mod signs;
+mod spelling;

@@ -19,11 +19,11 @@ use crate::net::HostPort;
 use crate::topology::{Gate, Publisher};
 
 /// Addresses that refuse at once.
-fn node(port: u16) -> HostPort {
+pub(super) fn node(port: u16) -> HostPort {
     HostPort::new("127.0.0.1", port)
 }
 
-fn sentinel() -> HostPort {
+pub(super) fn sentinel() -> HostPort {
     node(9)
 }
 
@@ -36,13 +36,14 @@ fn step(channel: &'static str, about: u16) -> Event {
     }
 }
 
-fn reading(port: u16, says: Says, offset: Option<i64>) -> Reading {
+pub(super) fn reading(port: u16, says: Says, offset: Option<i64>) -> Reading {
     Reading {
         watch: 0,
         address: node(port),
         sent: Instant::now(),
         says,
         run_id: None,
+        peer: None,
         knows_capa: false,
         offset,
         error: None,
@@ -50,7 +51,7 @@ fn reading(port: u16, says: Says, offset: Option<i64>) -> Reading {
 }
 
 /// Discovery with an open gate at node 1. What its tasks report is not taken.
-async fn at_work() -> Discovery {
+pub(super) async fn at_work() -> Discovery {
     let (publisher, _) = Publisher::new(0, Duration::from_secs(15));
     let status = Arc::new(ArcSwap::default());
     let out = mpsc::channel(SIGNALS_MAX).0;
@@ -66,7 +67,7 @@ async fn at_work() -> Discovery {
     discovery
 }
 
-fn gate(discovery: &Discovery) -> Gate {
+pub(super) fn gate(discovery: &Discovery) -> Gate {
     discovery.publisher.load().gate
 }
 
