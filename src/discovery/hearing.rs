@@ -60,11 +60,6 @@ impl Discovery {
         run_id: String,
         result: Result<(HostPort, MasterFields), BadAnswer>,
     ) {
-        let at = self.millis(asked);
-        let usual = result
-            .as_ref()
-            .map(|(address, _)| self.usual(address).clone());
-        let usual = usual.ok();
         // A member that is gone may still have had an answer under way.
         let Some(member) = self.roster.get_mut(from) else {
             return;
@@ -77,33 +72,47 @@ impl Discovery {
         }
         member.run_id = Some(run_id.clone());
         match result {
-            Ok((spelled, fields)) => {
-                let claim = Claim {
-                    address: usual.unwrap_or_else(|| spelled.clone()),
-                    epoch: fields.epoch,
-                };
-                member.error = None;
-                member.claim = Some(claim.clone());
-                member.spelled = Some(spelled);
-                member.quorum = Some(fields.quorum);
-                member.down_after = Some(fields.down_after);
-                member.other_sentinels = fields.other_sentinels;
-                let about = Some(&claim.address);
-                self.underway
-                    .polled(from, &run_id, fields.trouble, about, at);
-                self.election.observe(&run_id, claim, fields.quorum, at);
-                self.last_named = self.last_named.max(asked);
-            }
+            Ok((spelled, fields)) => self.named(from, asked, &run_id, spelled, &fields),
             // Seen in the middle of a change: the next poll tells.
             Err(BadAnswer::Torn) => {}
             Err(bad) => {
                 member.error = Some(bad.to_string());
                 member.claim = None;
                 member.spelled = None;
+                let at = self.millis(asked);
                 self.underway.polled(from, &run_id, Trouble::None, None, at);
                 self.election.retract(&run_id);
             }
         }
+    }
+
+    /// A Sentinel names a primary.
+    fn named(
+        &mut self,
+        from: &HostPort,
+        asked: Instant,
+        run_id: &str,
+        spelled: HostPort,
+        fields: &MasterFields,
+    ) {
+        let at = self.millis(asked);
+        let claim = Claim {
+            address: self.usual(&spelled).clone(),
+            epoch: fields.epoch,
+        };
+        if let Some(member) = self.roster.get_mut(from) {
+            member.error = None;
+            member.claim = Some(claim.clone());
+            member.spelled = Some(spelled);
+            member.quorum = Some(fields.quorum);
+            member.down_after = Some(fields.down_after);
+            member.other_sentinels = fields.other_sentinels;
+        }
+        let about = Some(&claim.address);
+        self.underway
+            .polled(from, run_id, fields.trouble, about, at);
+        self.election.observe(run_id, claim, fields.quorum, at);
+        self.last_named = self.last_named.max(asked);
     }
 
     fn subscribed_to(&mut self, from: &HostPort, earshot: &Earshot) {

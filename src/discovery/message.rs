@@ -1,4 +1,5 @@
-//! What Sentinels and data nodes answer, as plain values.
+//! What Sentinels and data nodes answer, as plain values; what nodes say of themselves is read in
+//! `node`.
 //!
 //! Pure: a decoded reply in, a value out. Whatever a peer says that makes no sense becomes a
 //! [`BadAnswer`] or a missing field, never a panic. The old command and field names are read
@@ -10,6 +11,10 @@ use std::time::Duration;
 
 use super::connection::Reply;
 use crate::net::HostPort;
+
+mod node;
+
+pub use node::{Role, hello_knows_capa, hello_role, info_knows_capa, info_run_id, role};
 
 /// Longest host name taken from a Sentinel (the limit of DNS).
 const HOST_LEN_MAX: usize = 253;
@@ -179,76 +184,6 @@ pub fn replicas(reply: &Reply, asked_on_loopback: bool) -> Vec<HostPort> {
 /// Reads the reply to `SENTINEL MYID`.
 pub fn run_id(reply: &Reply) -> Option<String> {
     run_id_text(text(reply)?)
-}
-
-/// Reads `run_id` from `INFO server`.
-pub fn info_run_id(reply: &Reply) -> Option<String> {
-    let line = text(reply)?
-        .lines()
-        .find_map(|line| line.strip_prefix("run_id:"))?;
-    run_id_text(line.trim())
-}
-
-/// First major version of Valkey that understands `CLIENT CAPA redirect`.
-const CAPA_MAJOR: u32 = 8;
-
-/// Whether `INFO server` comes from a server that understands `CLIENT CAPA redirect`. A Valkey
-/// tells its own version beside the one it is compatible with.
-pub fn info_knows_capa(reply: &Reply) -> bool {
-    let version = text(reply).and_then(|text| {
-        let mut lines = text.lines();
-        lines.find_map(|line| line.strip_prefix("valkey_version:"))
-    });
-    version.is_some_and(is_capa_version)
-}
-
-/// The same from the reply to a bare `HELLO`, for those who may not ask for `INFO`.
-pub fn hello_knows_capa(reply: &Reply) -> bool {
-    field(reply, "server") == Some("valkey") && field(reply, "version").is_some_and(is_capa_version)
-}
-
-fn is_capa_version(version: &str) -> bool {
-    let major = version.trim().split('.').next().unwrap_or_default();
-    major.parse::<u32>().is_ok_and(|major| major >= CAPA_MAJOR)
-}
-
-/// What a data node says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Primary, at this replication offset if it was told.
-    Master {
-        /// Bytes of replication stream produced so far.
-        offset: Option<i64>,
-    },
-    /// Replica.
-    Replica,
-    /// No data node at all, or something new.
-    Other,
-}
-
-/// Reads the reply to `ROLE`.
-pub fn role(reply: &Reply) -> Option<Role> {
-    let Reply::Array(parts) = reply else {
-        return None;
-    };
-    let offset = match parts.get(1) {
-        Some(Reply::Integer(offset)) => Some(*offset),
-        _ => None,
-    };
-    role_word(text(parts.first()?)?, offset)
-}
-
-/// Reads the role field from the reply to a bare `HELLO`.
-pub fn hello_role(reply: &Reply) -> Option<Role> {
-    role_word(field(reply, "role")?, None)
-}
-
-fn role_word(word: &str, offset: Option<i64>) -> Option<Role> {
-    Some(match word {
-        "master" | "primary" => Role::Master { offset },
-        "slave" | "replica" => Role::Replica,
-        _ => Role::Other,
-    })
 }
 
 /// Checks a host and a port as a Sentinel wrote them; literal addresses and the case of

@@ -89,18 +89,7 @@ impl Discovery {
         out: mpsc::Sender<Signal>,
     ) -> Self {
         let now = Instant::now();
-        let sentinels = sentinel::Settings {
-            primary_name: config.primary_name.clone(),
-            credentials: config.sentinel_credentials.clone(),
-            connect_timeout: config.connect_timeout,
-            poll_interval: config.poll_interval,
-            learn_peers: config.sentinel_discovery,
-        };
-        let nodes = probe::Settings {
-            credentials: config.control_credentials.clone().or(config.login.clone()),
-            connect_timeout: config.connect_timeout,
-            heartbeat_timeout: config.heartbeat_timeout,
-        };
+        let (sentinels, nodes) = settings(&config);
         Self {
             config,
             publisher,
@@ -220,6 +209,24 @@ impl Discovery {
             self.shut("a link found that the node does not act as primary");
         }
     }
+}
+
+/// How Sentinels are asked, and how data nodes.
+fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
+    let sentinels = sentinel::Settings {
+        primary_name: config.primary_name.clone(),
+        credentials: config.sentinel_credentials.clone(),
+        connect_timeout: config.connect_timeout,
+        poll_interval: config.poll_interval,
+        learn_peers: config.sentinel_discovery,
+    };
+    let control = config.control_credentials.clone();
+    let nodes = probe::Settings {
+        credentials: control.or(config.login.clone()),
+        connect_timeout: config.connect_timeout,
+        heartbeat_timeout: config.heartbeat_timeout,
+    };
+    (sentinels, nodes)
 }
 
 /// Runs discovery for the life of the process; never returns.

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::election::{FRESH, Millis, Says};
-use super::event::{Event, Kind, PROMOTION_ORDERED};
+use super::event::{Event, Kind};
 use super::message::Trouble;
 use crate::net::HostPort;
 
+mod candidates;
 mod settling;
 mod shown;
 
@@ -20,8 +21,6 @@ use shown::{Shown, Sign, fresh};
 
 /// How long a step counts whose end was never heard of.
 const STEP_MEMORY: Millis = 10_000;
-/// How long a replica's word that it is a primary counts.
-const ROLE_FRESH: Millis = 1_000;
 /// The least wait once a failover may be under way and no abort of it was heard.
 const WAIT_MIN: Millis = 3_000;
 /// Nodes remembered for saying that they are primaries, and as many that are known to.
@@ -238,41 +237,6 @@ impl Underway {
                 || fresh(trouble, ours, now, FRESH).is_some()
         };
         self.shown.values().any(shows) || self.promoted(ours, now).is_some()
-    }
-
-    /// A replica that was promoted in place of `ours`; the one a Sentinel chose, if there are more.
-    pub(crate) fn promoted(&self, ours: &HostPort, now: Millis) -> Option<&HostPort> {
-        let is_fresh = |at: Millis| now.saturating_sub(at) <= ROLE_FRESH;
-        let masters = || {
-            let fresh = self.masters.iter().filter(|(_, at)| is_fresh(**at));
-            fresh.map(|(address, _)| address)
-        };
-        let others = || masters().filter(|address| *address != ours);
-        others()
-            .find(|address| self.is_selected(address, ours, now))
-            .or_else(|| others().next())
-    }
-
-    /// Whether a replica was told to become the primary in place of `ours`.
-    pub(crate) fn is_ordered(&self, ours: &HostPort, now: Millis) -> bool {
-        let step = |shown: &Shown| {
-            fresh(shown.step.as_ref(), ours, now, STEP_MEMORY)
-                .is_some_and(|sign| sign.what == PROMOTION_ORDERED)
-        };
-        self.shown.values().any(step)
-    }
-
-    /// Replicas that a Sentinel chose to promote, in place of whomsoever.
-    pub(crate) fn selected(&self, now: Millis) -> impl Iterator<Item = &HostPort> {
-        let chosen = move |shown| Shown::chosen(shown, now);
-        self.shown.values().filter_map(chosen).map(|(_, who)| who)
-    }
-
-    /// Whether a Sentinel chose this replica to be promoted in place of `ours`.
-    pub(crate) fn is_selected(&self, address: &HostPort, ours: &HostPort, now: Millis) -> bool {
-        let chosen = self.shown.values().filter_map(|shown| shown.chosen(now));
-        let mut fitting = chosen.filter(|(sign, _)| sign.concerns(ours));
-        fitting.any(|(_, who)| who == address)
     }
 
     /// Since when there have been signs of any failover.

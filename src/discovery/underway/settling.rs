@@ -2,6 +2,9 @@
 //! publishes no abort. The polls and the replicas tell instead, and a step then need not be
 //! remembered until it is too old.
 //!
+//! A Sentinel that does not answer proves nothing: it may be cut off from us alone and lead on. Its
+//! step then counts until it is too old.
+//!
 //! It takes no sign back that somebody still gives, and the least wait of `may_open` stays.
 
 use std::collections::BTreeSet;

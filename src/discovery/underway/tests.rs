@@ -1,6 +1,7 @@
 //! Stories of failovers, each told by what Sentinels and nodes showed of it.
 
 use super::*;
+use crate::discovery::event::PROMOTION_ORDERED;
 
 const HOLD: Duration = Duration::from_secs(15);
 
