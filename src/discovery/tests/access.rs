@@ -1,6 +1,7 @@
 //! Passwords, permissions and wrong names: what works anyway, and what is said where it does not.
 
-use super::bed::{Running, Server, config, until};
+use super::bed::{Server, until};
+use super::running::{Running, config};
 use crate::config::{Config, Credentials, Secret};
 use crate::net::HostPort;
 use crate::topology::Gate;

@@ -3,10 +3,8 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -14,10 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::discovery::connection::{Connection, Reply};
 
-use crate::config::{Config, HoldTimeout, OnSentinelLoss, SwitchOn};
-use crate::discovery::{Status, StatusHandle, message, run};
+use crate::discovery::message;
 use crate::net::HostPort;
-use crate::topology::{Gate, Handle, Publisher, Report, Topology, View};
 
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
 /// Longer than two attempts at a failover: Sentinels that split their votes try again only after
@@ -197,95 +193,4 @@ pub(super) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
         }
     };
     assert!(timeout(PATIENCE, poll).await.is_ok(), "not in time: {what}");
-}
-
-/// Settings as they are by default, but for the Sentinels.
-pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
-    Config {
-        pool: crate::config::Pool::Session,
-        sentinels,
-        primary_name: "mymaster".to_owned(),
-        listen: Vec::new(),
-        admin_listen: None,
-        sentinel_credentials: None,
-        control_credentials: None,
-        login: None,
-        client_password: None,
-        hold_timeout: HoldTimeout::Auto,
-        max_held_bytes: 64 << 20,
-        max_held_bytes_per_client: 1 << 20,
-        connect_timeout: LIMIT,
-        heartbeat_timeout: LIMIT,
-        poll_interval: LIMIT,
-        sentinel_discovery: true,
-        switch_on: SwitchOn::Named,
-        on_sentinel_loss: OnSentinelLoss::Serve,
-        blocking_on_failover: crate::config::BlockingOnFailover::Resume,
-        pubsub_on_failover: crate::config::PubsubOnFailover::Resume,
-        scan_on_failover: crate::config::ScanOnFailover::Error,
-        on_uncertain: crate::config::OnUncertain::Reply,
-        workers: 1,
-        max_clients: 10,
-    }
-}
-
-/// Discovery under test, with one worker that confirms everything at once.
-pub(super) struct Running {
-    pub(super) handle: Handle,
-    pub(super) status: StatusHandle,
-    pub(super) reports: mpsc::Sender<Report>,
-    tasks: [JoinHandle<()>; 2],
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-impl Running {
-    pub(super) fn start(config: Config) -> Self {
-        let (publisher, views) = Publisher::new(1, Duration::from_secs(15));
-        let handle = publisher.handle();
-        let status: StatusHandle = Arc::new(ArcSwap::from_pointee(Status::default()));
-        let (reports, receiver) = mpsc::channel(8);
-        let discovery = run(Arc::new(config), publisher, receiver, status.clone());
-        let tasks = [
-            tokio::spawn(async move { match discovery.await {} }),
-            tokio::spawn(confirm(views)),
-        ];
-        Self {
-            handle,
-            status,
-            reports,
-            tasks,
-        }
-    }
-
-    pub(super) fn now(&self) -> Arc<Topology> {
-        self.handle.load().clone()
-    }
-
-    pub(super) async fn open_at(&self, generation: u64) -> (HostPort, Instant) {
-        until("an open gate", async || {
-            let now = self.now();
-            now.generation == generation && now.gate == Gate::Open
-        })
-        .await;
-        let seen = Instant::now();
-        let primary = self.now().primary.clone().expect("a primary");
-        (primary.address, seen)
-    }
-
-    pub(super) async fn gate(&self, gate: Gate) {
-        until("the gate", async || self.now().gate == gate).await;
-    }
-}
-
-pub(super) async fn confirm(views: Vec<View>) {
-    let mut view = views.into_iter().next().expect("one worker");
-    loop {
-        view.confirm(&view.load());
-        view.changed().await;
-    }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::bed::{Bed, Running, config, entries, until};
+use super::bed::{Bed, entries, until};
+use super::running::{Running, config};
 use crate::discovery::connection::Reply;
 use crate::discovery::{SentinelStatus, message};
 use crate::net::HostPort;

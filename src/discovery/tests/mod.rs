@@ -3,8 +3,10 @@
 mod access;
 mod bed;
 mod failovers;
+mod interrupted;
 mod planned;
 mod record;
 mod repeated;
+mod running;
 mod signs;
 mod spelling;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bed::{Bed, Running, Server, config, until};
+use super::bed::{Bed, Server, until};
 use super::record::{Events, GateRecord, Writer};
+use super::running::{Running, config};
 use crate::config::{Config, SwitchOn};
 use crate::discovery::connection::Reply;
 use crate::discovery::message::Trouble;
@@ -15,19 +16,7 @@ use crate::net::HostPort;
 use crate::topology::Gate;
 use rustix::process::Signal;
 
-/// Discovery that hears every Sentinel of the bed.
-async fn attentive(bed: &Bed, settings: impl FnOnce(Config) -> Config) -> (Running, HostPort) {
-    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
-    let running = Running::start(settings(config(sentinels)));
-    let (old, _) = running.open_at(1).await;
-    until("all Sentinels are heard", async || {
-        running.status.load().subscribed == 3
-    })
-    .await;
-    (running, old)
-}
-
-fn since(later: Instant, earlier: Instant) -> Duration {
+pub(super) fn since(later: Instant, earlier: Instant) -> Duration {
     later.saturating_duration_since(earlier)
 }
 
@@ -46,7 +35,7 @@ async fn counted(running: &Running, expected: Failovers) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_planned_failover_loses_no_acknowledged_write() {
     let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, |config| config).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
     let writer = Writer::start(running.handle.clone()).await;
     let gate = GateRecord::start(running.handle.clone());
     let mut events = Events::subscribe(&bed).await;
@@ -84,7 +73,7 @@ async fn a_planned_failover_loses_no_acknowledged_write() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn switching_on_promotion_is_quicker_and_happens_once() {
     let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, |config| Config {
+    let (running, old) = Running::attentive(&bed, |config| Config {
         switch_on: SwitchOn::Promoted,
         ..config
     })
@@ -115,14 +104,14 @@ async fn switching_on_promotion_is_quicker_and_happens_once() {
     assert_eq!(failovers(&running).could_not_quiesce, 0);
 }
 
-async fn set_failover_timeout(bed: &Bed, ms: &str) {
+pub(super) async fn set_failover_timeout(bed: &Bed, ms: &str) {
     for sentinel in &bed.sentinels {
         let set = ["SENTINEL", "SET", "mymaster", "failover-timeout", ms];
         assert!(sentinel.ask(&set).await.is_some());
     }
 }
 
-fn replicas<'a>(bed: &'a Bed, old: &HostPort) -> impl Iterator<Item = &'a Server> {
+pub(super) fn replicas<'a>(bed: &'a Bed, old: &HostPort) -> impl Iterator<Item = &'a Server> {
     bed.nodes.iter().filter(move |node| node.address != *old)
 }
 
@@ -130,7 +119,7 @@ fn replicas<'a>(bed: &'a Bed, old: &HostPort) -> impl Iterator<Item = &'a Server
 async fn after_an_abort_the_gate_opens_in_place() {
     // Longer than the test: nobody is to be found down.
     let bed = Bed::start(60_000).await;
-    let (running, old) = attentive(&bed, |config| config).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
     set_failover_timeout(&bed, "2000").await;
     let gate = GateRecord::start(running.handle.clone());
     let mut events = Events::subscribe(&bed).await;
@@ -178,7 +167,7 @@ async fn an_abort_that_nobody_heard_is_found_by_polling() {
     let mut bed = Bed::start(60_000).await;
     forbid_ends(&bed).await;
     set_failover_timeout(&bed, "2000").await;
-    let (running, old) = attentive(&bed, |config| config).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
     let gate = GateRecord::start(running.handle.clone());
     replicas(&bed, &old).for_each(|replica| replica.signal(Signal::STOP));
     bed.fail_over(1).await;
@@ -225,7 +214,7 @@ async fn a_process_started_in_the_middle_waits_for_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_promoted_replica_lacks_is_counted() {
     let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, |config| config).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
     // From here on the replicas can no longer follow, which no Sentinel minds for ten seconds.
     for replica in replicas(&bed, &old) {
         let stranger = ["CONFIG", "SET", "masteruser", "nobody", "masterauth", "x"];
@@ -260,7 +249,7 @@ async fn what_the_promoted_replica_lacks_is_counted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coordinated_failover_is_a_planned_one() {
     let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, |config| config).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
     set_failover_timeout(&bed, "2000").await;
     let writer = Writer::start(running.handle.clone()).await;
     let gate = GateRecord::start(running.handle.clone());

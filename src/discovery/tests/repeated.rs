@@ -1,30 +1,16 @@
-//! Failovers that meet one another, or lose the Sentinel that leads them.
+//! Failovers that meet one another, and promotions that nobody names.
 
 use std::time::Duration;
 
-use super::bed::{Bed, Running, config, until};
+use super::bed::{Bed, until};
 use super::record::{GateRecord, Writer};
+use super::running::Running;
 use crate::config::{Config, SwitchOn};
 use crate::discovery::message;
-use crate::net::HostPort;
 use crate::topology::Gate;
 use rustix::process::Signal;
 
-async fn attentive(bed: &Bed, switch_on: SwitchOn) -> (Running, HostPort) {
-    let sentinels = bed.sentinels.iter().map(|s| s.address.clone()).collect();
-    let running = Running::start(Config {
-        switch_on,
-        ..config(sentinels)
-    });
-    let (old, _) = running.open_at(1).await;
-    until("all Sentinels are heard", async || {
-        running.status.load().subscribed == 3
-    })
-    .await;
-    (running, old)
-}
-
-async fn goes_on(writer: &Writer) {
+pub(super) async fn goes_on(writer: &Writer) {
     let before = writer.count();
     until("writes go on", async || writer.count() > before + 10).await;
 }
@@ -34,7 +20,7 @@ async fn goes_on(writer: &Writer) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_failovers_within_seconds_lose_no_acknowledged_write() {
     let bed = Bed::start(1_000).await;
-    let (running, first) = attentive(&bed, SwitchOn::Named).await;
+    let (running, first) = Running::attentive(&bed, |config| config).await;
     let writer = Writer::start(running.handle.clone()).await;
     let gate = GateRecord::start(running.handle.clone());
     bed.fail_over(1).await;
@@ -64,42 +50,15 @@ async fn two_failovers_within_seconds_lose_no_acknowledged_write() {
     assert_eq!((counted.planned, counted.could_not_quiesce), (2, 0));
 }
 
-/// Nobody else knows that a replica was promoted: the others have it follow the old primary again,
-/// and all that was acknowledged must be found there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_the_leader_dies_after_the_promotion_the_old_primary_goes_on() {
-    let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, SwitchOn::Named).await;
-    let writer = Writer::start(running.handle.clone()).await;
-    let gate = GateRecord::start(running.handle.clone());
-    bed.fail_over(1).await;
-    // Promoted; about 0.8 s before anybody hears of it.
-    running.gate(Gate::Shut).await;
-    bed.sentinels[1].signal(Signal::KILL);
-    running.open_at(1).await;
-    let shut = gate.first((1, Gate::Shut));
-    let held = running.now().gate_since.saturating_duration_since(shut);
-    eprintln!("dead leader: open after {held:?}, {:?}", gate.states());
-    let longest = running.now().hold_timeout;
-    assert!(
-        held < longest,
-        "what is held fails after {longest:?}: {held:?}"
-    );
-    goes_on(&writer).await;
-    // The replica that was promoted becomes one again, and nothing of that concerns the primary.
-    until("the others agree", async || {
-        running.now().gate == Gate::Open && running.status.load().failovers.aborted == 1
-    })
-    .await;
-    assert_eq!(writer.missing_at(&old).await, [0; 0]);
-    assert_eq!(running.now().generation, 1);
-}
-
 /// The price of `--switch-on promoted`: what was written meanwhile is lost, but not for long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promoted_primary_that_nobody_names_is_left_within_the_time_told() {
     let bed = Bed::start(1_000).await;
-    let (running, old) = attentive(&bed, SwitchOn::Promoted).await;
+    let (running, old) = Running::attentive(&bed, |config| Config {
+        switch_on: SwitchOn::Promoted,
+        ..config
+    })
+    .await;
     let gate = GateRecord::start(running.handle.clone());
     bed.fail_over(1).await;
     running.open_at(2).await;

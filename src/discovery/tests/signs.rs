@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::bed::config;
+use super::running::config;
 use crate::discovery::election::{Claim, Says};
 use crate::discovery::event::{Event, Kind};
 use crate::discovery::handover::Departure;

@@ -2,8 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::bed::{Bed, Running, config, until};
+use super::bed::{Bed, until};
 use super::record::{GateRecord, Writer};
+use super::running::{Running, config};
 use super::signs::{at_work, gate, node, reading, sentinel};
 use crate::discovery::Failovers;
 use crate::discovery::election::Says;

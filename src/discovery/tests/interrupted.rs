@@ -1,0 +1,150 @@
+//! Failovers that lose their Sentinels in the middle: the gate waits no longer than it must, and never
+//! opens at a node that is no primary.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::bed::{Bed, Server, until};
+use super::planned::{replicas, set_failover_timeout, since};
+use super::record::{GateRecord, Writer};
+use super::repeated::goes_on;
+use super::running::Running;
+use crate::config::{Config, HoldTimeout};
+use crate::discovery::message::field;
+use crate::topology::Gate;
+
+/// Nobody else knows that a replica was promoted: the others have it follow the old primary again,
+/// and all that was acknowledged must be found there.
+async fn the_old_primary_goes_on_without(dying: &[usize]) {
+    let bed = Bed::start(1_000).await;
+    let (running, old) = Running::attentive(&bed, |config| config).await;
+    let writer = Writer::start(running.handle.clone()).await;
+    let gate = GateRecord::start(running.handle.clone());
+    bed.fail_over(1).await;
+    // Promoted; about 0.8 s before anybody hears of it.
+    running.gate(Gate::Shut).await;
+    dying
+        .iter()
+        .for_each(|index| bed.sentinels[*index].signal(Signal::KILL));
+    running.open_at(1).await;
+    let shut = gate.first((1, Gate::Shut));
+    let held = running.now().gate_since.saturating_duration_since(shut);
+    eprintln!("dead leader: open after {held:?}, {:?}", gate.states());
+    let longest = running.now().hold_timeout;
+    assert!(
+        held < longest,
+        "what is held fails after {longest:?}: {held:?}"
+    );
+    goes_on(&writer).await;
+    // The replica that was promoted becomes one again, and nothing of that concerns the primary.
+    until("the others agree", async || {
+        running.now().gate == Gate::Open && running.status.load().failovers.aborted == 1
+    })
+    .await;
+    assert_eq!(writer.missing_at(&old).await, [0; 0]);
+    assert_eq!(running.now().generation, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_the_leader_dies_after_the_promotion_the_old_primary_goes_on() {
+    the_old_primary_goes_on_without(&[1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_most_sentinels_die_after_the_promotion_the_old_primary_goes_on() {
+    the_old_primary_goes_on_without(&[1, 2]).await;
+}
+
+/// A failover that sticks before its promotion, because the replicas are frozen; the gate is
+/// quiescing, and a poll has shown it.
+async fn stuck(bed: &Bed) -> (Running, GateRecord) {
+    set_failover_timeout(bed, "60000").await;
+    let (running, old) = Running::attentive(bed, |config| Config {
+        hold_timeout: HoldTimeout::Fixed(Duration::from_secs(15)),
+        ..config
+    })
+    .await;
+    let gate = GateRecord::start(running.handle.clone());
+    replicas(bed, &old).for_each(|replica| replica.signal(Signal::STOP));
+    bed.fail_over(1).await;
+    running.gate(Gate::Quiescing).await;
+    // Some ticks of the leader after its first step, and several polls of ours.
+    until("a replica is told", async || {
+        let question = ["SENTINEL", "MASTER", "mymaster"];
+        let reply = bed.sentinels[1].ask(&question).await;
+        reply
+            .as_ref()
+            .and_then(|reply| field(reply, "failover-state"))
+            == Some("wait_promotion")
+    })
+    .await;
+    (running, gate)
+}
+
+/// Brings back the replicas, without the orders that waited for them.
+fn restart_replicas(bed: &mut Bed) {
+    let replicas = &mut bed.nodes[..2];
+    replicas.iter().for_each(|node| node.signal(Signal::KILL));
+    replicas.iter_mut().for_each(Server::restart);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_restarts_has_forgotten_its_failover() {
+    let mut bed = Bed::start(60_000).await;
+    let (running, gate) = stuck(&bed).await;
+    bed.sentinels[1].signal(Signal::KILL);
+    restart_replicas(&mut bed);
+    bed.sentinels[1].restart();
+    running.open_at(1).await;
+    let pause = since(running.now().gate_since, gate.first((1, Gate::Quiescing)));
+    eprintln!(
+        "restarted leader: open after {pause:?}, {:?}",
+        gate.states()
+    );
+    assert!(pause >= Duration::from_secs(3), "{pause:?}");
+    assert!(pause < Duration::from_secs(8), "{pause:?}");
+    assert_eq!(running.status.load().failovers.aborted, 1);
+    goes_on(&Writer::start(running.handle.clone()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_most_sentinels_die_before_the_promotion_the_wait_is_bounded() {
+    let mut bed = Bed::start(60_000).await;
+    let (running, gate) = stuck(&bed).await;
+    let dying = &bed.sentinels[1..];
+    dying.iter().for_each(|one| one.signal(Signal::KILL));
+    restart_replicas(&mut bed);
+    running.open_at(1).await;
+    let pause = since(running.now().gate_since, gate.first((1, Gate::Quiescing)));
+    eprintln!("dead majority: open after {pause:?}, {:?}", gate.states());
+    assert!(pause < running.now().hold_timeout, "{pause:?}");
+    goes_on(&Writer::start(running.handle.clone()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_majority_the_gate_never_opens_at_a_demoted_primary() {
+    let mut bed = Bed::start(60_000).await;
+    let (running, gate) = stuck(&bed).await;
+    let dying = &bed.sentinels[1..];
+    dying.iter().for_each(|one| one.signal(Signal::KILL));
+    let port = bed.nodes[0].address.port.to_string();
+    let demoted = bed.nodes[2].ask(&["REPLICAOF", "127.0.0.1", &port]).await;
+    assert!(demoted.is_some());
+    restart_replicas(&mut bed);
+    running.gate(Gate::Shut).await;
+    // All that was remembered of the failover is forgotten by then, and the hold is over.
+    let long = running.now().hold_timeout + Duration::from_secs(1);
+    let since_shut = Instant::now();
+    while since_shut.elapsed() < long {
+        assert_ne!(running.now().gate, Gate::Open);
+        sleep(Duration::from_millis(10)).await;
+    }
+    let states = gate.states();
+    assert_eq!(states.last(), Some(&(1, Gate::Shut)), "{states:?}");
+    let back = bed.nodes[2].ask(&["REPLICAOF", "NO", "ONE"]).await;
+    assert!(back.is_some());
+    let (same, _) = running.open_at(1).await;
+    assert_eq!(same, bed.nodes[2].address);
+}
