@@ -243,3 +243,31 @@ fn a_node_whose_role_only_our_login_may_ask_is_asked_before_any_command() {
     let _ = client.reply_within(Duration::from_secs(2));
     assert_eq!(server.count("stray"), 0, "sent to a replica");
 }
+
+#[test]
+fn a_reset_in_flight_does_not_keep_a_client_with_a_password_waiting() {
+    let lost = std::sync::atomic::AtomicBool::new(false);
+    let server = FakeServer::start(move |words| {
+        let first = || !lost.swap(true, std::sync::atomic::Ordering::Relaxed);
+        match words[0].as_str() {
+            "RESET" if first() => Reaction::ReplyAndClose(Vec::new()),
+            "RESET" => Reaction::Reply(b"+RESET\r\n".to_vec()),
+            _ => Reaction::AsUsual,
+        }
+    });
+    let sentinel = FakeSentinel::start("mymaster", server.addr(), 1);
+    let password = std::env::temp_dir().join(format!("steadfast-reset-{}", std::process::id()));
+    fs::write(&password, "secret\n").unwrap();
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--sentinel-discovery", "off")
+        .flag("--password-file", &password)
+        .flag("--client-password-file", &password)
+        .start_ready();
+    fs::remove_file(&password).unwrap();
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "secret"]).is_ok());
+    assert_eq!(client.call(&["RESET"]).text(), "RESET");
+    assert!(client.call(&["SET", "k", "v"]).is_error("NOAUTH"));
+    assert!(client.call(&["AUTH", "secret"]).is_ok());
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+}

@@ -175,3 +175,31 @@ fn a_command_whose_client_left_while_its_link_was_dialled_is_not_held() {
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(proxy.connect().call(&["EXISTS", "leaver"]).text(), "0");
 }
+
+#[test]
+fn the_rest_of_a_lost_large_value_is_never_taken_for_commands() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    let mut client = proxy.connect();
+    assert_eq!(client.call(&["PING"]).text(), "PONG");
+    let ping = command(&["PING"]);
+    let body = ping.repeat(400_000 / ping.len());
+    let head = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", body.len());
+    client.send_raw(head.as_bytes()).unwrap();
+    let (begun, rest) = body.split_at(ping.len() * 15_000);
+    client.send_raw(begun).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let server = bed.primary();
+    server.kill();
+    let reply = client.reply_within(SOON).unwrap();
+    assert!(reply.is_error("MASTERDOWN"), "{reply:?}");
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    client.send_raw(rest).unwrap();
+    client.send_raw(b"\r\n").unwrap();
+    let told = client.reply_within(Duration::from_millis(500));
+    assert!(told.is_err(), "{told:?} to a part of a value");
+    server.restart();
+    assert!(client.call(&["ECHO", "mine"]).text() == "mine");
+}

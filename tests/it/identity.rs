@@ -186,3 +186,26 @@ fn whoever_has_changes_told_elsewhere_hears_that_this_is_over() {
     assert!(listener.closed_within(SOON).is_some());
     assert_eq!(newer.call(&["CLIENT", "GETREDIR"]), Value::Int(-1));
 }
+
+#[test]
+fn a_client_that_has_logged_in_again_survives_the_loss_of_its_link() {
+    let bed = Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .requirepass("secret")
+        .user("app", "on >app-pw ~* &* +@all")
+        .start();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(client.call(&["SELECT", "3"]).is_ok());
+    assert!(client.call(&["AUTH", "app", "app-pw"]).is_ok());
+    assert!(client.call(&["SET", "here", "v"]).is_ok());
+    let id = client.call(&["CLIENT", "LIST"]).text();
+    let ours = id.lines().find(|line| line.contains("db=3"));
+    let id = ours.and_then(|line| line.split(['=', ' ']).nth(1)).unwrap();
+    bed.primary().command(&["CLIENT", "KILL", "ID", id]);
+    assert_eq!(client.call(&["EXISTS", "here"]), Value::Int(1));
+    assert_eq!(client.call(&["ACL", "WHOAMI"]).text(), "app");
+}

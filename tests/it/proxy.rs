@@ -1,11 +1,9 @@
 //! The built binary, run as a child: its addresses, its log, its admin endpoint.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ChildStderr, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,8 +12,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value as Json;
 
-use crate::bed::{Bed, Process, eventually, wait_until, with_hosts};
+use crate::bed::{Bed, Process, eventually, wait_until};
 use crate::client::Client;
+use crate::fakes::FakeSentinel;
+
+mod builder;
+mod usage;
+
+pub(crate) use builder::Builder;
 
 /// The binary under test, unless `STEADFAST_BIN` names another.
 const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
@@ -26,84 +30,12 @@ const LISTEN_LIMIT: Duration = Duration::from_secs(3);
 /// Log lines kept.
 const MAX_LOG_LINES: usize = 2000;
 
-/// Settings of a [`Proxy`].
-pub(crate) struct Builder {
-    sentinels: Vec<String>,
-    name: String,
-    args: Vec<OsString>,
-    hosts: Option<PathBuf>,
-    descriptors: Option<u32>,
-}
-
 /// One running `steadfast run`.
 pub(crate) struct Proxy {
     process: Process,
     log: Arc<Mutex<VecDeque<String>>>,
     clients: SocketAddr,
     admin: SocketAddr,
-}
-
-impl Builder {
-    /// One more flag with its value.
-    pub(crate) fn flag(mut self, flag: &str, value: impl Into<OsString>) -> Self {
-        self.args.push(flag.into());
-        self.args.push(value.into());
-        self
-    }
-
-    /// The process sees `file` as `/etc/hosts`; needs root.
-    pub(crate) fn hosts(mut self, file: &Path) -> Self {
-        self.hosts = Some(file.into());
-        self
-    }
-
-    /// Limits the process's file descriptors.
-    pub(crate) fn descriptors(mut self, limit: u32) -> Self {
-        self.descriptors = Some(limit);
-        self
-    }
-
-    /// Starts it and waits until it listens.
-    #[track_caller]
-    pub(crate) fn start(self) -> Proxy {
-        let mut command = self.program();
-        command
-            .arg("run")
-            .args(["--sentinel", &self.sentinels.join(",")])
-            .args(["--primary-name", &self.name])
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-            .args(["--log-format", "json"])
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        Proxy::spawn(command)
-    }
-
-    /// Starts it and waits until it is ready.
-    #[track_caller]
-    pub(crate) fn start_ready(self) -> Proxy {
-        let proxy = self.start();
-        proxy.wait_ready();
-        proxy
-    }
-
-    fn program(&self) -> Command {
-        let mut command = match (&self.hosts, self.descriptors) {
-            (Some(hosts), _) => with_hosts(hosts, &binary()),
-            (None, Some(limit)) => {
-                let mut shell = Command::new("sh");
-                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &script]).arg(binary());
-                shell
-            }
-            (None, None) => Command::new(binary()),
-        };
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command
-    }
 }
 
 impl Proxy {
@@ -265,31 +197,6 @@ impl Proxy {
         self.process.wait(limit)?.code()
     }
 
-    /// Resident memory in KiB.
-    pub(crate) fn rss_kib(&self) -> u64 {
-        self.proc_field("status", "VmRSS:")
-    }
-
-    /// The most resident memory it ever had, in KiB.
-    pub(crate) fn peak_rss_kib(&self) -> u64 {
-        self.proc_field("status", "VmHWM:")
-    }
-
-    /// User and system time used so far, in clock ticks.
-    pub(crate) fn cpu_ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.pid()));
-        let stat = stat.unwrap_or_default();
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        // After the name: state is field 0, utime 11, stime 12.
-        let fields = after_name.split_whitespace().skip(11).take(2);
-        fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
-    }
-
-    /// Open descriptors.
-    pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.process.pid())).map_or(0, Iterator::count)
-    }
-
     /// Log lines so far.
     pub(crate) fn log(&self) -> Vec<String> {
         lock(&self.log).iter().cloned().collect()
@@ -304,20 +211,6 @@ impl Proxy {
             .filter(|fields| fields["event"] == event)
             .collect()
     }
-
-    fn proc_field(&self, file: &str, field: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/{file}", self.process.pid()));
-        text.unwrap_or_default()
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix(field)?
-                    .split_whitespace()
-                    .next()?
-                    .parse()
-                    .ok()
-            })
-            .unwrap_or(0)
-    }
 }
 
 impl Drop for Proxy {
@@ -329,6 +222,16 @@ impl Drop for Proxy {
             }
         }
     }
+}
+
+/// A ready proxy in front of what listens there, as a Sentinel of its own names it.
+pub(crate) fn in_front_of(address: SocketAddr) -> (FakeSentinel, Proxy) {
+    let sentinel = FakeSentinel::start("mymaster", address, 1);
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--sentinel-discovery", "off")
+        .flag("--hold-timeout", "20s")
+        .start_ready();
+    (sentinel, proxy)
 }
 
 /// Runs the binary to its end; for subcommands and for starts that must fail.

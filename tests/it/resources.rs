@@ -186,3 +186,24 @@ fn come_and_go(address: SocketAddr, rounds: usize) {
         }
     });
 }
+
+/// CPU time a proxy uses for many of one command in pipelines.
+fn cost(proxy: &Proxy, args: &[&str]) -> u64 {
+    let mut client = proxy.connect();
+    let before = proxy.cpu_ticks();
+    for _ in 0..20 {
+        client.send_raw(&command(args).repeat(2000)).unwrap();
+        for _ in 0..2000 {
+            client.reply().unwrap();
+        }
+    }
+    proxy.cpu_ticks() - before
+}
+
+#[test]
+fn errors_in_a_pipeline_cost_hardly_more_than_other_replies() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let (usual, errors) = (cost(&proxy, &["TTL", "k"]), cost(&proxy, &["LPUSH"]));
+    assert!(errors < 10 * usual.max(10), "{errors} ticks, not {usual}");
+}

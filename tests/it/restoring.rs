@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::bed::{Bed, wait_until};
 use crate::client::{Client, command};
-use crate::proxy::Proxy;
+use crate::fakes::{Cut, Cutter};
+use crate::proxy::{Proxy, in_front_of};
 use crate::value::Value;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -125,4 +126,46 @@ fn after_a_multi_that_was_refused_nothing_is_taken_for_queued() {
     let info = client.call(&["CLIENT", "INFO"]).text();
     assert!(info.contains(" db=3 "), "{info}");
     assert_eq!(client.call(&["SUBSCRIBE", "news"]).at(0), "subscribe");
+}
+
+/// More than is kept of what is in flight on one link, as this many commands.
+pub(crate) fn more_than_kept(value: &str) -> (usize, Vec<u8>) {
+    let one = command(&["SET", "k", value]);
+    let count = 1_300_000 / one.len();
+    (count, one.repeat(count))
+}
+
+#[test]
+fn nobody_goes_on_in_another_database_however_much_was_in_flight() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let mut bytes = command(&["DEBUG", "SLEEP", "0.5"]);
+    bytes.extend(command(&["SELECT", "5"]));
+    let (count, sets) = more_than_kept(&"v".repeat(1000));
+    bytes.extend(sets);
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count + 2 {
+        assert!(client.reply().unwrap().is_ok());
+    }
+    bed.primary().cut_links();
+    // To be closed is an answer, too.
+    let _ = client.try_call(&["SET", "probe", "v"]);
+    assert_eq!(bed.primary().command(&["EXISTS", "probe"]), Value::Int(0));
+}
+
+#[test]
+fn a_reply_to_be_skipped_is_skipped_also_when_it_comes_again() {
+    let bed = Bed::lonely();
+    let cutter = Cutter::start(bed.primary().addr());
+    let (_sentinel, proxy) = in_front_of(cutter.addr());
+    let mut client = proxy.connect();
+    let value = "v".repeat(50_000);
+    assert!(client.call(&["SET", "spared", &value]).is_ok());
+    client.send(&["CLIENT", "REPLY", "SKIP"]).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    cutter.arm("spared", Cut::Reply(1000));
+    client.send(&["GET", "spared"]).unwrap();
+    wait_until(SOON, "the link is cut", || cutter.cuts() == 1);
+    assert!(client.call(&["ECHO", "mine"]).text() == "mine");
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, wait_until};
 use crate::client::{Client, command};
 use crate::proxy::Proxy;
 use crate::value::Value;
@@ -160,4 +160,29 @@ fn who_may_not_load_scripts_is_told_that_there_is_none() {
     }
     assert_eq!(client.call(&["EVALSHA", &digest, "1", "k"]), Value::Int(1));
     assert_eq!(reader.call(&["EVALSHA", &digest, "1", "k"]), Value::Int(2));
+}
+
+#[test]
+fn a_script_is_loaded_once_however_many_commands_ask_for_it() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut client = proxy.connect();
+    let script = format!("return 1 --{}", "x".repeat(20_000));
+    let digest = client.call(&["SCRIPT", "LOAD", &script]).text();
+    assert_eq!(client.call(&["EVALSHA", &digest, "0"]), Value::Int(1));
+    // Nobody loads it again for the new process.
+    bed.primary().restart();
+    proxy.wait_ready();
+    wait_until(SOON, "it serves again", || {
+        client.call(&["PING"]).text() == "PONG"
+    });
+    let count = 200;
+    let bytes = command(&["EVALSHA", &digest, "0"]).repeat(count);
+    client.send_raw(&bytes).unwrap();
+    for _ in 0..count {
+        assert_eq!(client.reply().unwrap(), Value::Int(1));
+    }
+    let stats = client.call(&["INFO", "commandstats"]).text();
+    let loads = stats.lines().find(|line| line.contains("script|load"));
+    assert!(loads.unwrap().contains("calls=1,"), "{loads:?}");
 }

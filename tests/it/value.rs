@@ -77,6 +77,11 @@ impl Value {
         }
     }
 
+    /// Whether it is an error that begins with `text`.
+    pub(crate) fn is_error(&self, text: &str) -> bool {
+        self.error().is_some_and(|error| error.starts_with(text))
+    }
+
     /// The text of an error; none for any other reply.
     pub(crate) fn error(&self) -> Option<&str> {
         match self {

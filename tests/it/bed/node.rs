@@ -166,6 +166,13 @@ impl Node {
         client.reply_within(Duration::from_secs(5))
     }
 
+    /// Ends all client connections but the one that asks for it.
+    #[track_caller]
+    pub(crate) fn cut_links(&self) {
+        let killed = self.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        assert!(matches!(killed, Value::Int(1..)), "{killed:?}");
+    }
+
     /// The first word of ROLE; empty while it cannot be asked.
     pub(crate) fn role(&self) -> String {
         self.try_command(&["ROLE"])

@@ -3,7 +3,7 @@
 
 use super::super::proxy::{May, Proxy};
 use super::super::server::{Command, Id, Op, Wire};
-use super::servers::{NODES, SENTINELS, Servers, address};
+use super::servers::{NODES, SENTINELS, address};
 use super::{Bug, Rules};
 use crate::discovery::election::{Claim, Decision, Election, Millis, Says};
 use crate::discovery::event::{Event, Kind};
@@ -288,42 +288,5 @@ impl Instance {
             ));
         }
         Ok(())
-    }
-
-    /// Moves bytes of a client's link, as many as may be at once.
-    pub(super) fn move_bytes(&mut self, client: usize, parts: usize, servers: &mut Servers) {
-        let client = &mut self.clients[client];
-        let data = &mut servers.nodes[client.node];
-        if let Some(wire) = client.proxy.wire() {
-            wire.write(parts);
-        }
-        if data.answers {
-            client.proxy.arrive(&mut data.node, parts);
-        }
-        for _ in 0..parts {
-            if let Some(wire) = client.proxy.read() {
-                self.late.push((client.node, wire));
-            }
-        }
-    }
-
-    /// A link breaks.
-    pub(super) fn break_link(&mut self, client: usize) {
-        let client = &mut self.clients[client];
-        if let Some(wire) = client.proxy.lose_link() {
-            self.late.push((client.node, wire));
-        }
-    }
-
-    /// What was written to lost links arrives where a node takes it.
-    pub(super) fn arrive_late(&mut self, servers: &mut Servers) {
-        self.late.retain_mut(|(node, wire)| {
-            let data = &mut servers.nodes[*node];
-            if data.answers {
-                wire.arrive(&mut data.node, usize::MAX);
-            }
-            // A node that is gone for good takes nothing any more.
-            !data.answers && data.frozen
-        });
     }
 }

@@ -1,0 +1,80 @@
+//! How a proxy is to be run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::{Proxy, binary};
+use crate::bed::with_hosts;
+
+/// Settings of a [`Proxy`].
+pub(crate) struct Builder {
+    pub(super) sentinels: Vec<String>,
+    pub(super) name: String,
+    pub(super) args: Vec<OsString>,
+    pub(super) hosts: Option<PathBuf>,
+    pub(super) descriptors: Option<u32>,
+}
+
+impl Builder {
+    /// One more flag with its value.
+    pub(crate) fn flag(mut self, flag: &str, value: impl Into<OsString>) -> Self {
+        self.args.push(flag.into());
+        self.args.push(value.into());
+        self
+    }
+
+    /// The process sees `file` as `/etc/hosts`; needs root.
+    pub(crate) fn hosts(mut self, file: &Path) -> Self {
+        self.hosts = Some(file.into());
+        self
+    }
+
+    /// Limits the process's file descriptors.
+    pub(crate) fn descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
+        self
+    }
+
+    /// Starts it and waits until it listens.
+    #[track_caller]
+    pub(crate) fn start(self) -> Proxy {
+        let mut command = self.program();
+        command
+            .arg("run")
+            .args(["--sentinel", &self.sentinels.join(",")])
+            .args(["--primary-name", &self.name])
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--log-format", "json"])
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        Proxy::spawn(command)
+    }
+
+    /// Starts it and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start_ready(self) -> Proxy {
+        let proxy = self.start();
+        proxy.wait_ready();
+        proxy
+    }
+
+    fn program(&self) -> Command {
+        let mut command = match (&self.hosts, self.descriptors) {
+            (Some(hosts), _) => with_hosts(hosts, &binary()),
+            (None, Some(limit)) => {
+                let mut shell = Command::new("sh");
+                let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &script]).arg(binary());
+                shell
+            }
+            (None, None) => Command::new(binary()),
+        };
+        command
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+}
