@@ -66,14 +66,9 @@ pub(super) fn in_time(outcome: &Outcome, excuse: Duration) -> Option<String> {
     )
 }
 
-/// What a planned failover may not do besides.
-pub(super) fn planned(outcome: &Outcome, pause: Duration) -> Vec<String> {
-    let longest = outcome.longest_pause();
+/// What no planned failover may do to what was acknowledged.
+fn kept(outcome: &Outcome) -> impl Iterator<Item = String> {
     let checks = [
-        unless(
-            outcome.uncertain == 0,
-            format!("{} UNCERTAIN", outcome.uncertain),
-        ),
         unless(
             outcome.missing == 0,
             format!("{} acknowledged and gone", outcome.missing),
@@ -86,12 +81,24 @@ pub(super) fn planned(outcome: &Outcome, pause: Duration) -> Vec<String> {
             outcome.jobs_twice == 0,
             format!("{} jobs twice", outcome.jobs_twice),
         ),
+    ];
+    checks.into_iter().flatten()
+}
+
+/// What a planned failover may not do besides.
+pub(super) fn planned(outcome: &Outcome, pause: Duration) -> Vec<String> {
+    let longest = outcome.longest_pause();
+    let checks = [
+        unless(
+            outcome.uncertain == 0,
+            format!("{} UNCERTAIN", outcome.uncertain),
+        ),
         unless(
             longest <= pause + noise(),
             format!("a pause of {longest:?}"),
         ),
     ];
-    checks.into_iter().flatten().collect()
+    checks.into_iter().flatten().chain(kept(outcome)).collect()
 }
 
 /// What a crash or a freeze may not do besides.
@@ -120,23 +127,11 @@ pub(super) fn paused(outcome: &Outcome) -> Vec<String> {
             format!("{} UNCERTAIN for one client", outcome.most_uncertain),
         ),
         unless(
-            outcome.missing == 0,
-            format!("{} acknowledged and gone", outcome.missing),
-        ),
-        unless(
-            outcome.jobs_lost == 0,
-            format!("{} jobs lost", outcome.jobs_lost),
-        ),
-        unless(
-            outcome.jobs_twice == 0,
-            format!("{} jobs twice", outcome.jobs_twice),
-        ),
-        unless(
             outcome.longest_pause() <= PAUSED_PAUSE,
             format!("a pause of {:?}", outcome.longest_pause()),
         ),
     ];
-    checks.into_iter().flatten().collect()
+    checks.into_iter().flatten().chain(kept(outcome)).collect()
 }
 
 pub(super) fn noise() -> Duration {
