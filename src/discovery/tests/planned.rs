@@ -135,6 +135,7 @@ async fn after_an_abort_the_gate_opens_in_place() {
     );
     running.open_at(1).await;
     let states = [(1, Gate::Open), (1, Gate::Quiescing), (1, Gate::Open)];
+    gate.last((1, Gate::Open)).await;
     assert_eq!(gate.states(), states);
     let opened = since(running.now().gate_since, aborted);
     eprintln!("abort: open after {opened:?}");
@@ -188,6 +189,7 @@ async fn an_abort_that_nobody_heard_is_found_by_polling() {
     others.for_each(Server::restart);
     running.open_at(1).await;
     let states = [(1, Gate::Open), (1, Gate::Quiescing), (1, Gate::Open)];
+    gate.last((1, Gate::Open)).await;
     assert_eq!(gate.states(), states);
     let pause = since(running.now().gate_since, gate.first(states[1]));
     eprintln!("unheard abort: open after {pause:?}");
@@ -208,6 +210,7 @@ async fn a_process_started_in_the_middle_waits_for_the_end() {
     let gate = GateRecord::start(running.handle.clone());
     let (new, _) = running.open_at(1).await;
     assert_ne!(new, old);
+    gate.last((1, Gate::Open)).await;
     assert_eq!(gate.states(), [(0, Gate::Shut), (1, Gate::Open)]);
 }
 

@@ -54,6 +54,14 @@ impl GateRecord {
             .collect()
     }
 
+    /// Waits until `state` is the last one seen: the record is kept by another task.
+    pub(super) async fn last(&self, state: State) {
+        until("it is recorded", async || {
+            self.states().last() == Some(&state)
+        })
+        .await;
+    }
+
     /// When this state was first seen.
     pub(super) fn first(&self, state: State) -> Instant {
         let states = self.states.lock().expect("nobody panics");
