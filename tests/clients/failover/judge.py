@@ -207,7 +207,8 @@ def judge_worker(verdict):
     """Celery: no task is lost; in a planned failover the worker lives, with the children it had.
 
     In a crash an error reply to the worker itself ends it, which takes it up to 30 s before it can
-    be started again: told, and not held against Steadfast. Tasks then wait in the broker.
+    be started again: told, and not held against Steadfast. Tasks then wait in the broker. Where the
+    connection is closed in place of that reply, it must live.
     """
     result = verdict.result
     without = [value for value, _ in result["without_result"]]
@@ -217,6 +218,9 @@ def judge_worker(verdict):
         verdict.expect(not result["worker_ends"], "the worker ended")
         verdict.expect(not result["children_replaced"], "the worker's children were replaced")
         verdict.expect(not without, f"no result: {without[:SAMPLE]}")
+    elif verdict.scenario == "closed":
+        verdict.expect(not result["worker_ends"], "the worker ended")
+        verdict.expect(not worker_gave_up(result), "the worker gave up")
     elif verdict.scenario == "crash" and not worker_gave_up(result):
         late = [value for value, at in result["without_result"] if at > verdict.fault_at + SETTLE]
         verdict.expect(not result["worker_ends"], "the worker just ended")

@@ -1,6 +1,6 @@
 """Runs unchanged client programs through Steadfast while the primary changes, and judges each.
 
-    main.py [--scenario calm|planned|crash|refused]... [--apart] [PROGRAM...]
+    main.py [--scenario calm|planned|crash|refused|closed]... [--apart] [PROGRAM...]
 
 One line for each program and scenario: `ok` or `FAILED`, then the facts as JSON. Exits with 1 if
 any failed. With `--apart` each program has the deployment for itself. README.md tells the scenarios.
@@ -34,14 +34,23 @@ PROGRAMS = [
     "impatient.py",
 ]
 INTERPRETERS = {".py": sys.executable, ".php": "php", ".cjs": "node"}
-FLAGS = {"calm": [], "planned": [], "crash": [], "refused": ["--hold-timeout=200ms"]}
+FLAGS = {
+    "calm": [],
+    "planned": [],
+    "crash": [],
+    "refused": ["--hold-timeout=200ms"],
+    "closed": ["--on-uncertain=close"],
+}
 FAULTS = {
     "calm": Bed.stay,
     "planned": Bed.plan_failover,
     "crash": Bed.crash,
     "refused": Bed.crash,
+    "closed": Bed.crash,
 }
-DEFAULT_SCENARIOS = ["planned", "crash", "refused"]
+DEFAULT_SCENARIOS = ["planned", "crash", "refused", "closed"]
+# Only for those whom an error reply ends.
+CLOSED_PROGRAMS = ["celery_load.py"]
 READY_LIMIT = 40
 RESULT_LIMIT = 75
 # Every program shows its steady state for this long before anything is done to the primary.
@@ -163,9 +172,10 @@ def main():
     options = parse()
     # A killed harness takes its own way out, so that the bed and the programs end with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    names = options.programs or PROGRAMS
     failed = 0
     for scenario in options.scenario or DEFAULT_SCENARIOS:
+        usual = CLOSED_PROGRAMS if scenario == "closed" else PROGRAMS
+        names = options.programs or usual
         groups = [[name] for name in names] if options.apart else [names]
         for number, group in enumerate(groups):
             folder = options.logs.resolve() / f"{scenario}-{number}"
