@@ -13,6 +13,8 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::resp::{Class, class};
+
 use super::session::Session;
 use super::slot::{Kind, Slot};
 
@@ -64,6 +66,7 @@ impl Flight {
             answered: 0,
             len,
             kept: true,
+            class: Class::Unknown,
         });
     }
 
@@ -77,7 +80,22 @@ impl Flight {
             answered: 0,
             len: len as u64,
             kept: false,
+            class: Class::Unknown,
         });
+    }
+
+    /// As [`Flight::push_unkept`], for a command of `class` of which nothing is sent yet.
+    pub(super) fn push_streamed(&mut self, owner: &Rc<Session>, kind: Kind, class: Class) {
+        self.push_unkept(owner, kind, 0);
+        if let Some(last) = self.slots.back_mut() {
+            last.class = class;
+        }
+    }
+
+    /// The class of the oldest command.
+    pub(super) fn front_class(&self) -> Class {
+        let streamed = self.slots.front().map_or(Class::Unknown, |slot| slot.class);
+        self.front_frame().map_or(streamed, class)
     }
 
     /// Keeps what is sent for the commands noted last.

@@ -67,9 +67,13 @@ impl Worker {
         self.generation() == generation && self.is_live_now()
     }
 
-    /// How long there has been no primary.
+    /// How long there has been no primary; nothing while there is one.
     pub(crate) fn outage_so_far(&self) -> Duration {
-        self.topology.borrow().gate_since.elapsed()
+        let topology = self.topology.borrow();
+        match topology.gate {
+            Gate::Open => Duration::ZERO,
+            _ => topology.gate_since.elapsed(),
+        }
     }
 
     /// Whether the gate has been shut for longer than commands are held.

@@ -5,7 +5,7 @@
 //! delivered: what else is answered is noted, and when all is, the link is given up. Only a missing
 //! script is made good on the same link.
 
-use crate::resp::{Class, Rejection, class, rejection};
+use crate::resp::{Rejection, class, rejection};
 use crate::topology::Sign;
 
 use super::flight::Remains;
@@ -136,8 +136,7 @@ impl Router {
         let Some(head) = self.head() else {
             return false;
         };
-        let class = self.front_frame().map_or(Class::Unknown, class);
-        match rejection(frame, class) {
+        match rejection(frame, self.front_class()) {
             Rejection::NotPrimary | Rejection::Loading => head.owner.may_try_again(),
             Rejection::NoReplicas => head.owner.worker.has_just_switched(),
             Rejection::Unblocked => link.is_unblocked_by_us(),

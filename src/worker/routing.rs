@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::resp::ReplyScanner;
+use crate::resp::{Class, ReplyScanner};
 
 use super::flight::{Flight, Remains};
 use super::outbox::Spare;
@@ -119,6 +119,17 @@ impl Router {
     /// As [`Router::expect`], for what cannot be sent again.
     pub(super) fn expect_unkept(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
         self.flight(owner).push_unkept(owner, kind, len);
+    }
+
+    /// As [`Router::expect_unkept`], for a command of `class` that is sent as it comes.
+    pub(super) fn expect_streamed(&mut self, owner: &Rc<Session>, kind: Kind, class: Class) {
+        self.flight(owner).push_streamed(owner, kind, class);
+    }
+
+    /// The class of the oldest command.
+    pub(super) fn front_class(&self) -> Class {
+        let flight = self.flight.as_ref();
+        flight.map_or(Class::Unknown, |flight| flight.front_class())
     }
 
     fn flight(&mut self, owner: &Rc<Session>) -> &mut Flight {

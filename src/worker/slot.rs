@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::{Channels, Iteration};
+use crate::resp::{Channels, Class, Iteration};
 
 use super::scripts::{Digest, Mark};
 use super::session::Session;
@@ -24,6 +24,8 @@ pub(crate) struct Slot {
     pub(super) len: u64,
     /// Those bytes can be had from the flight; not so for large bodies and for our own questions.
     pub(super) kept: bool,
+    /// What is known of a command whose bytes are not kept; by it alone its errors are judged.
+    pub(super) class: Class,
 }
 
 /// What is to be done about a reply besides passing it on.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::{Special, replies, special};
+use crate::resp::{Special, class, replies, special};
 
 use super::cutting::Cursor;
 use super::identity::may_name_clients;
@@ -40,7 +40,9 @@ impl Session {
             {
                 self.flush(buffer, at, permit);
                 intake.streaming = Streaming::ToLink;
-                link.begin_streamed(self, intake.streamed_kind());
+                // By what is there of it: its name, and mostly its first arguments.
+                let class = class(&buffer[at.frame..at.scan]);
+                link.begin_streamed(self, intake.streamed_kind(), class);
             }
             (Streaming::No, Permit::Refuse) => {
                 self.refuse(intake, permit);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use crate::resp::Class;
 use crate::worker::permit::Permit;
 use crate::worker::session::Session;
 use crate::worker::slot::Kind;
@@ -40,11 +41,11 @@ impl Link {
     }
 
     /// Notes a command of which only the beginning is there, too large to be kept.
-    pub(crate) fn begin_streamed(&self, owner: &Rc<Session>, kind: Kind) {
+    pub(crate) fn begin_streamed(&self, owner: &Rc<Session>, kind: Kind, class: Class) {
         if matches!(kind, Kind::Blocking(_)) {
             self.ask_id(owner);
         }
-        self.router.borrow_mut().expect_unkept(owner, kind, 0);
+        self.router.borrow_mut().expect_streamed(owner, kind, class);
     }
 
     /// Sends a part of that command.
