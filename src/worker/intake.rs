@@ -40,6 +40,8 @@ pub(crate) struct Intake {
     pub(super) holed: bool,
     /// A WATCH was lost with its link: the next EXEC must not be executed.
     pub(super) watch_lost: bool,
+    /// What the names of SUBSCRIBEs cost that may not be confirmed yet.
+    pub(super) subscribing: usize,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
     pub(super) done: bool,
     /// Since when commands wait for a link.
@@ -79,6 +81,7 @@ impl Intake {
             hopeless: false,
             holed: false,
             watch_lost: false,
+            subscribing: 0,
             done: false,
             waiting_since: None,
             waited_s: 0,

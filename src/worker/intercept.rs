@@ -13,6 +13,7 @@ use super::session::Session;
 use super::settings::is_setting;
 use super::slot::Kind;
 use super::stand_in::{REDIRECT_IN_MULTI, REFUSED_IN_MULTI, stand_in};
+use super::subscriptions::{REMEMBERED_MAX, TOO_MANY, cost_of_all};
 
 impl Session {
     /// Acts on one whole command that is not ordinary, or cannot simply be sent.
@@ -78,6 +79,9 @@ impl Session {
         if command == Special::Client && self.send_addressed(queued, link, frame) {
             return;
         }
+        if matches!(command, Special::Subscribe { .. }) && self.asks_too_much(intake, link, frame) {
+            return self.answer(&Permit::Send(link.clone()), TOO_MANY);
+        }
         self.follow_transaction(intake, command, argc);
         let kind = match command {
             Special::Exec | Special::Discard | Special::Reset => {
@@ -109,6 +113,22 @@ impl Session {
             (false, false) => link.ask(self, Kind::Plain, &addressed),
         }
         true
+    }
+
+    /// Whether a SUBSCRIBE, with those that are not confirmed yet, asks for more names than are
+    /// remembered for one client.
+    fn asks_too_much(&self, intake: &mut Intake, link: &Link, frame: &[u8]) -> bool {
+        if link.slots() == 0 {
+            intake.subscribing = 0;
+        }
+        let asked = cost_of_all(frame).saturating_add(intake.subscribing);
+        let state = self.state.borrow();
+        let known = state.names().map_or(0, |names| names.bytes());
+        let too_much = known.saturating_add(asked) > REMEMBERED_MAX;
+        if !too_much {
+            intake.subscribing = asked;
+        }
+        too_much
     }
 
     /// Keeps track of whether the commands to come are queued by the server.

@@ -5,7 +5,7 @@ use crate::resp::{Args, Channels, Class, Iteration, class, elements};
 use super::cursors::Cursors;
 use super::settings::{Settings, Wish};
 use super::slot::ReplyMode;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{REMEMBERED_MAX, Subscriptions};
 use super::transaction::Transaction;
 
 /// Connection state that changes what a reply means or whether it is passed on.
@@ -139,7 +139,12 @@ impl ClientState {
     pub(crate) fn confirm(&mut self, kind: Channels, stated: usize, frame: &[u8]) {
         let names = self.names.get_or_insert_default();
         names.confirm(frame, kind);
-        if names.is_empty() {
+        if names.bytes() > REMEMBERED_MAX {
+            // Too large to be looked at before it was sent. Not subscribed to all of them again, the
+            // client would miss some in silence: with its link it is closed.
+            self.unknown = true;
+        }
+        if names.is_empty() || self.unknown {
             self.names = None;
         }
         let others = match kind {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::resp::{Channels, Peek, first_word};
+use crate::resp::{Args, Channels, Peek, first_word};
 
 /// Names in one command when subscribing again.
 const NAMES_MAX: usize = 512;
@@ -14,44 +14,59 @@ const KINDS: [(Channels, &str); 3] = [
     (Channels::Shard, "SSUBSCRIBE"),
 ];
 
+/// What may be remembered of one client: so many bytes of names, each with what it costs to keep it.
+pub(super) const REMEMBERED_MAX: usize = 4 * 1024 * 1024;
+/// What one name costs beside its bytes.
+const NAME_COST: usize = 48;
+/// What a client is told that asks for more.
+pub(super) const TOO_MANY: &[u8] =
+    b"-ERR steadfast: too many names to remember for one connection \
+(4 MiB); this command was not sent\r\n";
+
 /// Channels, patterns, shard channels.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions([HashSet<Box<[u8]>>; 3]);
+pub(super) struct Subscriptions {
+    names: [HashSet<Box<[u8]>>; 3],
+    bytes: usize,
+}
 
 impl Subscriptions {
     /// A confirmation came: its frame begins with `*3` or `>3`, the word, and the name or nil.
     pub(super) fn confirm(&mut self, frame: &[u8], kind: Channels) {
-        let names = &mut self.0[kind as usize];
+        let names = &mut self.names[kind as usize];
         let Peek::Word(word) = first_word(frame) else {
             return;
         };
         let ends = word.contains(&b'u') && word.windows(5).any(|part| part == b"unsub");
         match name(frame, word) {
-            Some(name) if ends => {
-                names.remove(name);
+            Some(name) if ends && names.remove(name) => {
+                self.bytes = self.bytes.saturating_sub(cost(name));
             }
-            Some(name) => {
-                names.insert(name.into());
-            }
-            None => {}
+            Some(name) if !ends && names.insert(name.into()) => self.bytes += cost(name),
+            Some(_) | None => {}
         }
+    }
+
+    /// What remembering them costs.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether this channel is one of them.
     pub(super) fn has_channel(&self, name: &[u8]) -> bool {
-        self.0[Channels::Channel as usize].contains(name)
+        self.names[Channels::Channel as usize].contains(name)
     }
 
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(HashSet::is_empty)
+        self.names.iter().all(HashSet::is_empty)
     }
 
     /// The commands that subscribe to all again, each with its kind and the confirmations it gets.
     pub(super) fn commands(&self) -> Vec<(Channels, usize, Vec<u8>)> {
         let mut commands = Vec::new();
         for (kind, word) in KINDS {
-            let names: Vec<_> = self.0[kind as usize].iter().collect();
+            let names: Vec<_> = self.names[kind as usize].iter().collect();
             for part in names.chunks(NAMES_MAX) {
                 let mut frame = format!("*{}\r\n${}\r\n{word}\r\n", part.len() + 1, word.len());
                 let mut frame = std::mem::take(&mut frame).into_bytes();
@@ -65,6 +80,15 @@ impl Subscriptions {
         }
         commands
     }
+}
+
+fn cost(name: &[u8]) -> usize {
+    name.len() + NAME_COST
+}
+
+/// What remembering all names of `frame`, one of the SUBSCRIBE family, would cost.
+pub(super) fn cost_of_all(frame: &[u8]) -> usize {
+    Args::new(frame).skip(1).map(cost).sum()
 }
 
 /// The bulk string that follows the word.
