@@ -34,8 +34,8 @@
 //! - A command that may have been executed is never sent again; a session outlives its links, and
 //!   what becomes of the commands in flight is decided by `worker::recovery` alone (pure).
 //! - At a new primary those who listen are restored first, on all workers, before anybody may publish.
-//! - While a planned failover is under way the gate is quiescing: nothing but what is in flight is
-//!   finished. Once another node says that it is a primary, the old one's replies count no more.
+//! - While a planned failover is under way the gate is quiescing: what is in flight is finished, and of
+//!   what is new only pure reads are sent, none of them past a held command of its client. Once another node says that it is a primary, the old one's replies count no more.
 //! - The data path waits for no Sentinel, and takes no lock but for what a process must agree on when
 //!   something new is learned: client ids and scripts. Every buffer, queue and wait has a named
 //!   limit.

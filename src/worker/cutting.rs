@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use tokio::time::Instant;
+
 use crate::resp::{ProtocolError, RequestScanner, Scanned, inline, replies};
 
 use super::intake::{Intake, Streaming};
@@ -116,6 +118,12 @@ impl Session {
                 break;
             }
             let scanned = intake.scanner.scan(&buffer[at.scan..]);
+            if intake.reads_only
+                && !intake.only_reads(&buffer[at.frame..], at.scan - at.frame, &scanned)
+            {
+                permit = self.hold_back(intake, buffer, &mut at, &permit);
+                break;
+            }
             permit = self.take_step(intake, buffer, &mut at, permit, scanned);
         }
         self.flush(buffer, &mut at, &permit);
@@ -125,6 +133,21 @@ impl Session {
         let waits = matches!(permit, Permit::Wait) && at.scan < buffer.len();
         intake.set_held(&self.worker, waits);
         at
+    }
+
+    /// The frame at hand has to wait, although what came before it had not.
+    fn hold_back(
+        &self,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: &Permit,
+    ) -> Permit {
+        self.flush(buffer, at, permit);
+        intake.scanner = RequestScanner::new();
+        intake.waiting_since.get_or_insert_with(Instant::now);
+        at.scan = at.frame;
+        Permit::Wait
     }
 
     /// Acts on what the scanner has just found; the permit may be another one afterwards.

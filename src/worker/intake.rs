@@ -42,6 +42,8 @@ pub(crate) struct Intake {
     pub(super) watch_lost: bool,
     /// What the names of SUBSCRIBEs cost that may not be confirmed yet.
     pub(super) subscribing: usize,
+    /// The permit is for what only reads.
+    pub(super) reads_only: bool,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
     pub(super) done: bool,
     /// Since when commands wait for a link.
@@ -82,6 +84,7 @@ impl Intake {
             holed: false,
             watch_lost: false,
             subscribing: 0,
+            reads_only: false,
             done: false,
             waiting_since: None,
             waited_s: 0,

@@ -35,6 +35,13 @@ impl Worker {
         self.gate_is_open() && self.is_live_now()
     }
 
+    /// Whether at least what only reads may be sent at this moment: a failover of ours is being
+    /// prepared, and the old primary still serves.
+    pub(crate) fn may_read_now(&self) -> bool {
+        let gate = self.topology.borrow().gate;
+        matches!(gate, Gate::Open | Gate::Quiescing) && self.is_live_now()
+    }
+
     /// Whether what was begun may be finished at this moment, and replies delivered.
     pub(crate) fn is_live_now(&self) -> bool {
         let now = Instant::now();

@@ -23,7 +23,7 @@ const REFUSALS_GAP: Duration = Duration::from_secs(10);
 /// What may be done with a command now.
 #[derive(Debug)]
 pub(super) enum Permit {
-    /// Send it.
+    /// Send it; only what reads, where the intake says so.
     Send(Rc<Link>),
     /// Answer that there is no primary.
     Refuse,
@@ -57,8 +57,17 @@ impl Session {
             true => self.worker.is_live_now(),
             false => self.worker.may_send_now(),
         };
+        intake.reads_only = !live && self.may_read(intake);
         let mut route = self.route.borrow_mut();
         match &*route {
+            Route::Attached(link)
+                if intake.reads_only && self.worker.generation() == link.generation =>
+            {
+                return match link.has_ended() {
+                    true => Permit::Wait,
+                    false => Permit::Send(link.clone()),
+                };
+            }
             Route::Attached(link) if live && self.worker.generation() == link.generation => {
                 if link.has_ended() {
                     return Permit::Wait;
@@ -83,6 +92,13 @@ impl Session {
         }
         intake.waiting_since.get_or_insert_with(Instant::now);
         Permit::Wait
+    }
+
+    /// Whether the client may at least read. What it reads comes after all that it has sent before,
+    /// on the same link, and nothing of it is held that would come before.
+    fn may_read(&self, intake: &Intake) -> bool {
+        let transaction = intake.in_multi || intake.hopeless || intake.holed;
+        !transaction && !self.has_backlog() && self.worker.may_read_now()
     }
 
     /// Whether the primary has proved itself since a link to it broke: a break may be the first

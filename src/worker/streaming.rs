@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::{Special, class, replies, special};
+use crate::resp::{Class, ProtocolError, Scanned, Special, class, replies, special};
 
 use super::cutting::Cursor;
 use super::identity::may_name_clients;
@@ -86,6 +86,27 @@ impl Session {
 }
 
 impl Intake {
+    /// Whether what was found only reads, or may still turn out to: `frame` begins with it, and the
+    /// scanner had seen `before` bytes of it already.
+    pub(super) fn only_reads(
+        &self,
+        frame: &[u8],
+        before: usize,
+        found: &Result<Scanned, ProtocolError>,
+    ) -> bool {
+        match found {
+            // Of one that was refused already.
+            _ if self.streaming != Streaming::No => true,
+            Ok(Scanned::Command { len }) => {
+                let whole = frame.get(..before + len).unwrap_or_default();
+                self.ordinary() == Some(Kind::Plain) && class(whole) == Class::Read
+            }
+            Ok(Scanned::More) => self.scanner.body_left().max(frame.len()) <= STREAM_MIN,
+            Ok(Scanned::Inline { .. }) => false,
+            Ok(Scanned::Nothing { .. }) | Err(_) => true,
+        }
+    }
+
     /// Whether the command that `beginning` is of cannot be streamed, because all of it has to be
     /// seen first.
     fn must_be_whole(&self, beginning: &[u8]) -> bool {

@@ -33,6 +33,7 @@ mod limits;
 mod names;
 mod names_limit;
 mod partition;
+mod quiescing_reads;
 mod refusals;
 mod resources;
 mod restoring;
