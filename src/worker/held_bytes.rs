@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::backlog::bytes_of;
+use super::case::Case;
 use super::intake::Intake;
-use super::refusing::Case;
 use super::session::{Route, Session};
 use super::slot::Kind;
 

@@ -16,9 +16,9 @@ use crate::net::Transport;
 use crate::topology::Sign;
 
 use super::Worker;
+use super::case::Case;
 use super::ids::Registration;
 use super::outbox::Outbox;
-use super::refusing::Case;
 use super::routing::Router;
 use super::scripts::Loads;
 use super::session::Session;
@@ -43,6 +43,8 @@ pub(crate) struct Link {
     pub(super) unblocked: Cell<bool>,
     /// What came while nothing might be delivered: at most one read.
     early: RefCell<Box<[u8]>>,
+    /// The server would answer REDIRECT, and has not been asked to with success.
+    pub(super) wants_capa: Cell<bool>,
     /// What the server calls this connection, once it has said so.
     pub(super) upstream_id: Cell<Option<NonZeroU64>>,
     /// It was asked.
@@ -80,6 +82,7 @@ impl Link {
             unblocked: Cell::new(false),
             early: RefCell::default(),
             restoring: Cell::new(false),
+            wants_capa: Cell::new(false),
             upstream_id: Cell::new(None),
             id_asked: Cell::new(false),
             scripts_refused: Cell::new(false),

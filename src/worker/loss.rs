@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use crate::config::{BlockingOnFailover, OnUncertain, PubsubOnFailover};
 use crate::resp::questions::DISCARD;
-use crate::resp::{Class, class, replies};
+use crate::resp::{Class, replies};
 
 use super::backlog::Item;
+use super::case::{Case, entry, is_blind};
 use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
 use super::recovery::{Before, Entry, Fate, Progress, plan};
-use super::refusing::Case;
 use super::session::{Route, Session};
 use super::slot::Kind;
 use super::waiting::nobody;
@@ -127,6 +127,15 @@ impl Session {
         }
     }
 
+    /// What is told of a command that may or may not have been executed.
+    fn uncertain(&self) -> Option<Item> {
+        self.worker.counters.uncertain.add(1);
+        Some(match self.worker.config.on_uncertain {
+            OnUncertain::Reply => Item::Answer(replies::UNCERTAIN.into()),
+            OnUncertain::Close => Item::End,
+        })
+    }
+
     /// What the fate of a command makes of it.
     fn item(&self, case: Case, fate: Fate, resp3: bool) -> Option<Item> {
         let counters = &self.worker.counters;
@@ -134,7 +143,7 @@ impl Session {
         match fate {
             Fate::Resend if case.kind != Kind::LostWatch => {
                 counters.resent.add(1);
-                let maybe_executed = case.progress == Progress::Whole;
+                let maybe_executed = case.maybe_executed || case.progress == Progress::Whole;
                 Some(Item::Command {
                     kind: case.kind,
                     frame: case.frame?,
@@ -146,13 +155,9 @@ impl Session {
                 frame: DISCARD.into(),
                 maybe_executed: false,
             }),
-            Fate::Uncertain => {
-                counters.uncertain.add(1);
-                match self.worker.config.on_uncertain {
-                    OnUncertain::Reply => answer(replies::UNCERTAIN),
-                    OnUncertain::Close => Some(Item::End),
-                }
-            }
+            // It was not executed now; before, it may have been.
+            Fate::NotExecuted if case.maybe_executed => self.uncertain(),
+            Fate::Uncertain => self.uncertain(),
             Fate::NotExecuted => {
                 counters.refused.add(1);
                 let waited = self.worker.outage_so_far();
@@ -182,61 +187,6 @@ fn up_to_end(intake: &mut Intake, mut items: VecDeque<Item>) -> VecDeque<Item> {
         intake.done = true;
     }
     items
-}
-
-fn entry(case: &Case) -> Entry {
-    match case.kind {
-        Kind::Local(_) | Kind::Close => Entry::Answer,
-        Kind::RoleCheck(_)
-        | Kind::OwnId
-        | Kind::OwnPublish
-        | Kind::ScriptLoad(_)
-        | Kind::Login
-        | Kind::Restore(_)
-        | Kind::Resubscribe(..)
-        | Kind::Restored => Entry::Own,
-        // DISCARD went in its place, so that it cannot have executed anything.
-        Kind::LostWatch => Entry::Command {
-            class: Class::Exec,
-            progress: Progress::Partly,
-            kept: true,
-        },
-        _ => Entry::Command {
-            class: class_of(case),
-            progress: case.progress,
-            kept: case.frame.is_some(),
-        },
-    }
-}
-
-/// What changes the connection is known although its bytes are not kept.
-fn class_of(case: &Case) -> Class {
-    let class = match case.kind {
-        Kind::Multi => Class::Multi,
-        Kind::Exec => Class::Exec,
-        Kind::Discard => Class::Discard,
-        Kind::Watch => Class::Watch,
-        Kind::Unwatch => Class::Unwatch,
-        Kind::Setting | Kind::Auth | Kind::Hello(_) => Class::Connection,
-        _ => case.frame.as_deref().map_or(Class::Unknown, class),
-    };
-    let failed = |reply: &[u8]| reply.starts_with(b"-");
-    match class {
-        // Within a transaction, also one that turns out to be none, it is not waited for.
-        Class::Blocking if case.kind == Kind::Queued => Class::Effect,
-        // What followed was not queued.
-        Class::Multi if case.reply.as_deref().is_some_and(failed) => Class::Effect,
-        class => class,
-    }
-}
-
-/// Whether the connection's state cannot be told without this command, whose bytes are gone.
-fn is_blind(case: &Case) -> bool {
-    let sets = matches!(
-        case.kind,
-        Kind::Setting | Kind::Auth | Kind::Hello(_) | Kind::Reset | Kind::ReplyMode(_)
-    );
-    sets && case.frame.is_none()
 }
 
 impl Session {
@@ -272,22 +222,5 @@ impl Intake {
     /// The rest of the frame at hand has nowhere to go; its beginning is answered for.
     fn abandon_stream(&mut self) {
         self.streaming = super::intake::Streaming::Nowhere;
-    }
-}
-
-impl Case {
-    /// What had not been sent again yet.
-    fn unsent(item: Item) -> Self {
-        let (kind, frame) = match item {
-            Item::Command { kind, frame, .. } => (kind, Some(frame)),
-            Item::Answer(reply) => (Kind::Local(reply), None),
-            Item::End => (Kind::Close, None),
-        };
-        Self {
-            kind,
-            frame,
-            progress: Progress::Partly,
-            reply: None,
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::resp::{Args, Special, special};
 use super::identity::id_question;
 use super::intake::Intake;
 use super::scripts::Mark;
-use super::session::Session;
+use super::session::{Route, Session};
 use super::settings::{is_caching, is_setting};
 use super::slot::Kind;
 
@@ -31,6 +31,13 @@ impl Intake {
 }
 
 impl Session {
+    /// Whether something of ours is to be asked between a login and what comes after it.
+    pub(super) fn login_holds_back(&self) -> bool {
+        let route = self.route.borrow();
+        let capa = matches!(&*route, Route::Attached(link) if link.wants_capa.get());
+        capa || self.role_pending.get()
+    }
+
     /// What the reply to a command will mean. A login on a node whose role is not known yet holds
     /// back what comes after it.
     pub(super) fn slot_for(
@@ -42,12 +49,12 @@ impl Session {
     ) -> Kind {
         match command {
             Special::Auth => {
-                intake.blocked = self.role_pending.get();
+                intake.blocked = self.login_holds_back();
                 Kind::Auth
             }
             Special::Hello => {
                 let logs_in = Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH"));
-                intake.blocked = logs_in && self.role_pending.get();
+                intake.blocked = logs_in && self.login_holds_back();
                 Kind::Hello(logs_in)
             }
             Special::Reset if argc == 1 => Kind::Reset,

@@ -14,14 +14,16 @@
 //! tell, and `delivery` writes them to the client. `ending` is how sessions end.
 //!
 //! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
-//! becomes of each command (pure), the `backlog` keeps what is to be sent again, and `restoring`
-//! makes the next link what the last one was, from the client's `settings`, `subscriptions` and
-//! `transaction`. `refusing` hides errors that prove that nothing was executed; `held` serves clients
-//! while there is no primary, within what `held_bytes` allows, `failing` tells those who waited too long, and `hopeless` ends the
-//! transactions that this has broken; `unblocking` calls waiting pops back before a planned failover.
-//! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
+//! becomes of each `case` (pure), the `backlog` keeps what is to be sent again until `resending` does
+//! so, and `restoring` makes the next link what the last one was, from the client's `settings`,
+//! `subscriptions` and `transaction`. `refusing` hides errors that prove that nothing was executed;
+//! `held` serves clients while there is no primary, within what `held_bytes` allows, `failing` tells
+//! those who waited too long, and `hopeless` ends the transactions that this has broken; `unblocking`
+//! calls waiting pops back before a planned failover. `ids` and `identity` give clients ids of their
+//! own, `scripts` carries script bodies along.
 
 mod backlog;
+mod case;
 mod counters;
 mod cursors;
 mod cutting;
@@ -50,6 +52,7 @@ mod pool;
 mod prelude;
 mod recovery;
 mod refusing;
+mod resending;
 mod restoring;
 mod routing;
 mod scripts;

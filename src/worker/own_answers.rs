@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use crate::resp::questions::{BARE_HELLO, ROLE};
+use crate::resp::questions::{BARE_HELLO, CAPA_REDIRECT, ROLE};
 use crate::resp::{Class, Peek, Rejection, first_word, integer, rejection};
 use crate::topology::Sign;
 
@@ -21,6 +21,7 @@ impl Router {
                 kind,
                 Kind::RoleCheck(_)
                     | Kind::OwnId
+                    | Kind::OwnCapa
                     | Kind::OwnPublish
                     | Kind::ScriptLoad(_)
                     | Kind::Login
@@ -47,6 +48,11 @@ impl Router {
             }
             Kind::OwnPublish => {
                 link.learn_offset(succeeded(frame));
+                Ok(())
+            }
+            Kind::OwnCapa => {
+                // Refused before the login, it is asked again after it.
+                link.wants_capa.set(!succeeded(frame));
                 Ok(())
             }
             Kind::OwnId => {
@@ -81,6 +87,9 @@ impl Router {
             return;
         }
         let owner = head.owner.clone();
+        if succeeded && link.wants_capa.take() {
+            self.ask(&owner, Kind::OwnCapa, CAPA_REDIRECT, link);
+        }
         if succeeded && owner.role_pending.get() {
             self.ask(&owner, Kind::RoleCheck(true), ROLE, link);
         } else {

@@ -8,7 +8,7 @@
 use crate::resp::{Rejection, class, rejection};
 use crate::topology::Sign;
 
-use super::flight::Remains;
+use super::case::Case;
 use super::link::Link;
 use super::recovery::Progress;
 use super::routing::{Fault, Router};
@@ -16,32 +16,6 @@ use super::slot::Kind;
 
 /// Bytes of replies noted on one link.
 const NOTED_MAX: usize = 1024 * 1024;
-
-/// A command that was in flight on a lost link.
-#[derive(Debug)]
-pub(super) struct Case {
-    pub(super) kind: Kind,
-    /// What was sent for it, where that is known.
-    pub(super) frame: Option<Box<[u8]>>,
-    pub(super) progress: Progress,
-    /// Its reply, which the client has not got.
-    pub(super) reply: Option<Box<[u8]>>,
-}
-
-impl Case {
-    /// One without any reply.
-    pub(super) fn unanswered(remains: Remains) -> Self {
-        Self {
-            kind: remains.kind,
-            frame: remains.frame,
-            progress: match remains.written {
-                true => Progress::Whole,
-                false => Progress::Partly,
-            },
-            reply: None,
-        }
-    }
-}
 
 /// What is noted of a link that is being given up.
 #[derive(Debug, Default)]

@@ -29,11 +29,13 @@ impl Session {
             return self.close_after_flush();
         }
         self.role_pending.set(!verified);
-        if knows_capa {
-            link.ask(self, Kind::Restore(false), CAPA_REDIRECT);
-        }
         let logged_in = self.worker.config.login.is_some();
         let was_set = self.restore_settings(&link);
+        if knows_capa {
+            // Wanted still while the answer is under way: a login may stand before it.
+            link.wants_capa.set(true);
+            link.ask(self, Kind::OwnCapa, CAPA_REDIRECT);
+        }
         if self.told_id.get() {
             link.ask_id(self);
         }

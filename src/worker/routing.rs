@@ -15,9 +15,10 @@ use bytes::BytesMut;
 
 use crate::resp::{Class, ReplyScanner};
 
+use super::case::Case;
 use super::flight::{Flight, Remains};
 use super::outbox::Spare;
-use super::refusing::{Case, Refused};
+use super::refusing::Refused;
 use super::session::Session;
 use super::slot::{Kind, Slot};
 

@@ -93,6 +93,8 @@ pub(crate) enum Kind {
     ScriptLoad(Box<(Digest, Mark)>),
     /// Our own PUBLISH.
     OwnPublish,
+    /// Our own CLIENT CAPA.
+    OwnCapa,
     /// Our own CLIENT ID.
     OwnId,
     /// Our own login, renewed after a client's RESET.

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::bed::{Bed, FAILOVER_LIMIT};
-use crate::client::Client;
+use crate::client::{Client, command};
 use crate::fakes::{FakeSentinel, FakeServer, Reaction};
 use crate::proxy::{Proxy, run_to_end};
 use crate::value::Value;
@@ -246,9 +247,9 @@ fn a_node_whose_role_only_our_login_may_ask_is_asked_before_any_command() {
 
 #[test]
 fn a_reset_in_flight_does_not_keep_a_client_with_a_password_waiting() {
-    let lost = std::sync::atomic::AtomicBool::new(false);
+    let lost = AtomicBool::new(false);
     let server = FakeServer::start(move |words| {
-        let first = || !lost.swap(true, std::sync::atomic::Ordering::Relaxed);
+        let first = || !lost.swap(true, Ordering::Relaxed);
         match words[0].as_str() {
             "RESET" if first() => Reaction::ReplyAndClose(Vec::new()),
             "RESET" => Reaction::Reply(b"+RESET\r\n".to_vec()),
@@ -270,4 +271,46 @@ fn a_reset_in_flight_does_not_keep_a_client_with_a_password_waiting() {
     assert!(client.call(&["SET", "k", "v"]).is_error("NOAUTH"));
     assert!(client.call(&["AUTH", "secret"]).is_ok());
     assert!(client.call(&["SET", "k", "v"]).is_ok());
+}
+
+#[test]
+fn a_server_is_asked_to_redirect_once_the_client_has_logged_in() {
+    let locked = AtomicBool::new(true);
+    let server = FakeServer::start(move |words| match words[0].as_str() {
+        "INFO" => Reaction::Reply(valkey_info()),
+        "CLIENT" if locked.load(Ordering::SeqCst) => {
+            Reaction::Reply(b"-NOAUTH Authentication required.\r\n".to_vec())
+        }
+        "AUTH" => {
+            locked.store(false, Ordering::SeqCst);
+            Reaction::AsUsual
+        }
+        _ => Reaction::AsUsual,
+    });
+    let sentinel = FakeSentinel::start("mymaster", server.addr(), 1);
+    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
+        .flag("--sentinel-discovery", "off")
+        .start_ready();
+    let mut client = proxy.connect();
+    let mut bytes = command(&["AUTH", "secret"]);
+    bytes.extend(command(&["MULTI"]));
+    bytes.extend(command(&["GET", "k"]));
+    client.send_raw(&bytes).unwrap();
+    assert!(client.reply().unwrap().is_ok(), "AUTH");
+    assert!(client.reply().unwrap().is_ok(), "MULTI");
+    assert_eq!(client.reply().unwrap(), Value::Null);
+    let received = String::from_utf8_lossy(&server.received()).into_owned();
+    let places = |word: &str| received.match_indices(word).map(|(at, _)| at).collect();
+    let (auth, capa): (Vec<usize>, Vec<usize>) = (places("AUTH"), places("CAPA"));
+    assert_eq!(capa.len(), 2, "{received}");
+    assert!(capa[0] < auth[0] && auth[0] < capa[1], "{received}");
+    assert!(capa[1] < places("MULTI")[0], "{received}");
+}
+
+/// What a server says of itself that can send clients elsewhere.
+fn valkey_info() -> Vec<u8> {
+    let text = "# Server\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n\
+                run_id:0123456789012345678901234567890123456789\r\n\
+                role:master\r\nmaster_repl_offset:0\r\n";
+    format!("${}\r\n{text}\r\n", text.len()).into_bytes()
 }
