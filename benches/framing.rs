@@ -1,4 +1,5 @@
-//! How fast frame boundaries are found, in bytes and frames per second; no socket is involved.
+//! How fast frame boundaries are found, in bytes and frames per second, and what a command is, in
+//! nanoseconds; no socket is involved.
 //!
 //! Inputs are what one read of a connection holds: up to 64 KiB.
 #![allow(
@@ -10,7 +11,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use steadfast::resp::{ReplyScanner, RequestScanner, Scanned, special};
+use steadfast::resp::{Commands, ReplyScanner, RequestScanner, Scanned, special};
 
 const READ_LEN: usize = 64 * 1024;
 
@@ -120,5 +121,32 @@ fn replies(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, requests, replies);
+/// What is asked of every command by its name, and of some by all of it.
+fn lookups(c: &mut Criterion) {
+    let inputs: [&[&[u8]]; 4] = [
+        &[b"GET", b"key"],
+        &[b"SELECT", b"1"],
+        &[b"OBJECT", b"FREQ", b"key"],
+        &[b"JSON.GET", b"key"],
+    ];
+    let commands = Commands::BUILT_IN;
+    let mut group = c.benchmark_group("lookup");
+    for words in inputs {
+        let name = words[0];
+        let frame = command(words);
+        let label = String::from_utf8_lossy(name).to_ascii_lowercase();
+        group.bench_function(BenchmarkId::new("special", &label), |b| {
+            b.iter(|| special(black_box(name)));
+        });
+        group.bench_function(BenchmarkId::new("shareable", &label), |b| {
+            b.iter(|| commands.shareable(black_box(name), black_box(&frame)));
+        });
+        group.bench_function(BenchmarkId::new("class", &label), |b| {
+            b.iter(|| commands.class(black_box(&frame)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, requests, replies, lookups);
 criterion_main!(benches);

@@ -20,7 +20,7 @@
 //! - [`topology`]: the published snapshot, the two-step switch, the lease.
 //! - [`listener`]: binds, accepts, hands over.
 //! - [`worker`]: the data path, one thread each.
-//! - [`resp`]: framing, pure.
+//! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`net`]: sockets. [`shutdown`]: signals.
 //!

@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::net::HostPort;
+use crate::resp::Commands;
 
 use lease::Lease;
 use publisher::Shared;
@@ -89,6 +90,9 @@ pub struct Topology {
     pub gate: Gate,
     /// When the gate was last opened, or stopped being open: a hold is counted from here.
     pub gate_since: Instant,
+    /// What is known of commands: stricter than the table where the primary says so, once it was
+    /// asked; until then what was known before.
+    pub commands: Arc<Commands>,
     /// How long an outage holds commands before they fail.
     pub hold_timeout: Duration,
     version: u64,

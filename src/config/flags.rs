@@ -180,6 +180,11 @@ pub(super) struct ClientFlags {
         hide_possible_values = true
     )]
     pub(super) on_uncertain: OnUncertain,
+    /// Commands of modules that need nothing of their connection and leave nothing there, such as
+    /// FT.SEARCH: they may share one with those of other clients; all others of modules have one to
+    /// themselves. Repeat it or separate with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse::shared_command)]
+    pub(super) shared_commands: Vec<String>,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,

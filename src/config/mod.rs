@@ -170,6 +170,8 @@ pub struct Config {
     pub scan_on_failover: ScanOnFailover,
     /// How a client learns that a command may or may not have been executed.
     pub on_uncertain: OnUncertain,
+    /// Commands that the table does not know and that may share a connection, in upper case.
+    pub shared_commands: Vec<String>,
     /// Data threads.
     pub workers: usize,
     /// Clients at the same time.

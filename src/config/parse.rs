@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::HoldTimeout;
 use super::flags::AdminListen;
 use crate::net::{BadHostPort, HostPort};
+use crate::resp;
 
 /// Where Sentinels listen when nothing else is said.
 pub(super) const SENTINEL_PORT: u16 = 26379;
@@ -40,6 +41,25 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match millis.map(Duration::from_millis) {
         Some(duration) if duration <= MAX_DURATION => Ok(duration),
         _ => Err(format!("'{text}' is more than the 24h allowed here")),
+    }
+}
+
+/// A command that only the operator can vouch for.
+pub(super) fn shared_command(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_uppercase();
+    let fits = (1..=resp::NAME_LEN_MAX).contains(&name.len());
+    if !fits
+        || !name
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'|')
+    {
+        return Err(format!("'{text}' is no name of a command"));
+    }
+    match resp::Commands::may_be_declared(&name) {
+        true => Ok(name),
+        false => Err(format!(
+            "{name} is a command of the server itself: whether it may share a connection is known"
+        )),
     }
 }
 

@@ -292,3 +292,25 @@ fn help_names_every_variable_and_shows_no_value() {
     }
     assert!(!help.contains("somebody") && !help.contains("hunter2"));
 }
+
+#[test]
+fn only_commands_that_nobody_else_knows_may_be_declared() {
+    let declared = config(
+        "--shared-commands ft.search,JSON.GET --shared-commands vsim",
+        &[],
+    );
+    assert_eq!(declared.shared_commands, ["FT.SEARCH", "JSON.GET", "VSIM"]);
+    let variables = [("STEADFAST_SHARED_COMMANDS", "a.b,c.d")];
+    assert_eq!(config("", &variables).shared_commands, ["A.B", "C.D"]);
+    assert!(config("", &[]).shared_commands.is_empty());
+    let known = "BLPOP is a command of the server itself";
+    check_refused("--shared-commands FT.SEARCH,blpop", &[], known);
+    check_refused("--shared-commands get", &[], "of the server itself");
+    for bad in ["", "client|id", &"x".repeat(33)] {
+        check_refused(
+            &format!("--shared-commands=a.b,{bad}"),
+            &[],
+            "no name of a command",
+        );
+    }
+}

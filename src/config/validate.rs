@@ -45,6 +45,7 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
         pubsub_on_failover: cli.clients.pubsub_on_failover,
         on_uncertain: cli.clients.on_uncertain,
         scan_on_failover: cli.clients.scan_on_failover,
+        shared_commands: cli.clients.shared_commands,
         workers: cli
             .process
             .workers

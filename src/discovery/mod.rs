@@ -13,6 +13,7 @@
 //! main loop never waits for a peer. It never ends, whatever a Sentinel says or does not say, and
 //! it knows nothing of clients or links.
 
+mod commands;
 pub mod connection;
 pub mod earshot;
 pub mod election;

@@ -1,6 +1,7 @@
 //! What discovery's own tasks tell its main loop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,6 +11,7 @@ use super::election::Says;
 use super::event::Event;
 use super::message::{BadAnswer, MasterFields, Peer};
 use crate::net::HostPort;
+use crate::resp::Commands;
 
 /// Signals queued towards the main loop; a task with more to say waits.
 pub(super) const SIGNALS_MAX: usize = 256;
@@ -21,6 +23,11 @@ pub(super) enum Signal {
     Sentinel { from: HostPort, news: News },
     /// From a watch of a data node.
     Reading(Reading),
+    /// The primary of this generation told of its commands.
+    Commands {
+        generation: u64,
+        commands: Arc<Commands>,
+    },
     /// A configured name was looked up.
     Resolved {
         seed: HostPort,

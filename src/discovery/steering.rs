@@ -172,6 +172,7 @@ impl Discovery {
         self.pending = None;
         self.inquiry = None;
         self.waiting_for = None;
+        self.learn_commands();
         // Waiting for the workers was our own doing, not a gap.
         self.last_step = Instant::now();
     }

@@ -23,6 +23,7 @@ use super::watches::Watches;
 use super::{Failovers, StatusHandle, probe, seeds, sentinel};
 use crate::config::Config;
 use crate::net::HostPort;
+use crate::resp::Commands;
 use crate::topology::{Gate, Publisher, Report, Sign, Tally};
 
 /// How often it looks around without any news.
@@ -90,6 +91,8 @@ impl Discovery {
     ) -> Self {
         let now = Instant::now();
         let (sentinels, nodes) = settings(&config);
+        let declared = Commands::declaring(&config.shared_commands);
+        publisher.set_commands(publisher.load().generation, Arc::new(declared));
         Self {
             config,
             publisher,
@@ -162,6 +165,10 @@ impl Discovery {
         match signal {
             Signal::Sentinel { from, news } => self.hear(&from, news),
             Signal::Reading(reading) => self.read(reading),
+            Signal::Commands {
+                generation,
+                commands,
+            } => self.publisher.set_commands(generation, commands),
             Signal::Resolved { seed, result } => self.resolved(seed, result),
         }
     }
@@ -192,6 +199,17 @@ impl Discovery {
         let ours = self.election.current().map(|claim| &claim.address);
         let now = self.millis(Instant::now());
         self.spellings.usual(address, ours, now)
+    }
+
+    /// Has the present primary asked what it says of its commands, beginning with what the operator
+    /// says; nothing waits for it.
+    pub(super) fn learn_commands(&self) {
+        let topology = self.publisher.load();
+        if let Some(primary) = &topology.primary {
+            let known = Commands::declaring(&self.config.shared_commands);
+            self.watches
+                .ask_commands(&primary.address, topology.generation, known);
+        }
     }
 
     /// The data path saw something: the control connection shall tell what it means.

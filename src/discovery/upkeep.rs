@@ -37,6 +37,9 @@ impl Discovery {
             memory.run_id.clone_from(&reading.run_id);
         }
         memory.offset = reading.offset.or(memory.offset);
+        if other_process {
+            self.learn_commands();
+        }
     }
 
     /// Reports a conflict that lasts: while a change spreads there are short ones.

@@ -7,10 +7,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::commands;
 use super::probe::Settings;
 use super::signal::{Reading, Signal};
 use super::watch::{Beat, Pace, Watch};
 use crate::net::HostPort;
+use crate::resp::Commands;
 
 /// Nodes watched at the same time.
 pub(super) const WATCHES_MAX: usize = 8;
@@ -79,6 +81,19 @@ impl Watches {
             knows_capa: false,
         };
         self.running.insert(address.clone(), running);
+    }
+
+    /// Asks the node at `address`, the primary of `generation`, what it says of its commands beyond
+    /// what is `known`.
+    pub(super) fn ask_commands(&self, address: &HostPort, generation: u64, known: Commands) {
+        let (settings, out) = (self.settings.clone(), self.out.clone());
+        tokio::spawn(commands::ask(
+            address.clone(),
+            generation,
+            known,
+            settings,
+            out,
+        ));
     }
 
     /// Looks at this address at once.

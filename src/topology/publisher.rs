@@ -9,6 +9,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::resp::Commands;
+
 use super::lease::Lease;
 use super::tally::{Tally, Told};
 use super::{Gate, Handle, Primary, RESTORE_MAX, Topology, View};
@@ -47,6 +49,7 @@ impl Publisher {
             primary: None,
             gate: Gate::Shut,
             gate_since: base,
+            commands: Arc::default(),
             hold_timeout,
             version: 0,
             superseded: CancellationToken::new(),
@@ -136,6 +139,7 @@ impl Publisher {
             primary: Some(primary),
             gate: Gate::Restoring,
             gate_since: shut.gate_since,
+            commands: shut.commands.clone(),
             hold_timeout: old.hold_timeout,
             version: self.load().version + 1,
             superseded: CancellationToken::new(),
@@ -190,6 +194,18 @@ impl Publisher {
             version: now.version + 1,
             ..copy(&now)
         });
+    }
+
+    /// Notes what the primary of this generation says of its commands; of another it means nothing.
+    pub fn set_commands(&self, generation: u64, commands: Arc<Commands>) {
+        let now = self.load();
+        if now.generation == generation && now.commands != commands {
+            self.store(Topology {
+                commands,
+                version: now.version + 1,
+                ..copy(&now)
+            });
+        }
     }
 
     fn publish(&self, from: &Topology, gate: Gate, gate_since: Instant) {
@@ -247,6 +263,7 @@ fn copy(from: &Topology) -> Topology {
         primary: from.primary.clone(),
         gate: from.gate,
         gate_since: from.gate_since,
+        commands: from.commands.clone(),
         hold_timeout: from.hold_timeout,
         version: from.version,
         superseded: from.superseded.clone(),

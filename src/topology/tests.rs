@@ -259,3 +259,20 @@ fn a_learned_epoch_changes_neither_generation_nor_gate() {
         assert!(now.lease_valid(Instant::now()) && !now.is_superseded());
     });
 }
+
+#[test]
+fn what_a_primary_says_of_its_commands_holds_until_another_was_asked() {
+    let (publisher, views) = Publisher::new(0, LONG);
+    let declaring = |name: &str| Arc::new(Commands::declaring(&[name.to_owned()]));
+    let commands = || publisher.load().commands.clone();
+    block_on(publisher.switch(primary(1), Instant::now() + LONG));
+    publisher.set_commands(1, declaring("A"));
+    assert_eq!(commands(), declaring("A"));
+    block_on(publisher.switch(primary(2), Instant::now() + LONG));
+    assert_eq!(commands(), declaring("A"));
+    publisher.set_commands(1, declaring("B"));
+    assert_eq!(commands(), declaring("A"), "the word of a former primary");
+    publisher.set_commands(2, declaring("C"));
+    assert_eq!(commands(), declaring("C"));
+    drop(views);
+}

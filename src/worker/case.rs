@@ -1,7 +1,7 @@
 //! A command that was in flight on a lost link: what is known of it, and how the rules of `recovery`
 //! see it.
 
-use crate::resp::{Class, class};
+use crate::resp::{Class, Commands};
 
 use super::backlog::Item;
 use super::flight::Remains;
@@ -60,7 +60,7 @@ impl Case {
 }
 
 /// What the rules are told of it.
-pub(super) fn entry(case: &Case) -> Entry {
+pub(super) fn entry(case: &Case, commands: &Commands) -> Entry {
     match case.kind {
         Kind::Local(_) | Kind::Close => Entry::Answer,
         Kind::RoleCheck(_)
@@ -79,7 +79,7 @@ pub(super) fn entry(case: &Case) -> Entry {
             kept: true,
         },
         _ => Entry::Command {
-            class: class_of(case),
+            class: class_of(case, commands),
             progress: case.progress,
             kept: case.frame.is_some(),
         },
@@ -87,7 +87,7 @@ pub(super) fn entry(case: &Case) -> Entry {
 }
 
 /// What changes the connection is known although its bytes are not kept.
-fn class_of(case: &Case) -> Class {
+fn class_of(case: &Case, commands: &Commands) -> Class {
     let class = match case.kind {
         Kind::Multi => Class::Multi,
         Kind::Exec => Class::Exec,
@@ -95,7 +95,10 @@ fn class_of(case: &Case) -> Class {
         Kind::Watch => Class::Watch,
         Kind::Unwatch => Class::Unwatch,
         Kind::Setting | Kind::Auth | Kind::Hello(_) => Class::Connection,
-        _ => case.frame.as_deref().map_or(Class::Unknown, class),
+        _ => {
+            let frame = case.frame.as_deref();
+            frame.map_or(Class::Unknown, |frame| commands.class(frame))
+        }
     };
     let failed = |reply: &[u8]| reply.starts_with(b"-");
     match class {

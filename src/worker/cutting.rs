@@ -119,7 +119,12 @@ impl Session {
             }
             let scanned = intake.scanner.scan(&buffer[at.scan..]);
             if intake.reads_only
-                && !intake.only_reads(&buffer[at.frame..], at.scan - at.frame, &scanned)
+                && !intake.only_reads(
+                    &self.worker,
+                    &buffer[at.frame..],
+                    at.scan - at.frame,
+                    &scanned,
+                )
             {
                 permit = self.hold_back(intake, buffer, &mut at, &permit);
                 break;

@@ -54,7 +54,7 @@ impl Session {
             Kind::Exec => self.answer(permit, replies::ABORTED),
             // Nothing is executed by a MULTI, its EXEC will tell; what the others end is ended.
             Kind::Multi | Kind::Discard | Kind::Unwatch => self.answer(permit, replies::OK),
-            _ if maybe_executed && acts_or_reads(class(frame)) => {
+            _ if maybe_executed && acts_or_reads(self.worker.class(frame)) => {
                 self.worker.counters.uncertain.add(1);
                 match self.worker.config.on_uncertain {
                     OnUncertain::Reply => self.answer(permit, replies::UNCERTAIN),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::resp::Class;
 use crate::topology::{Gate, Sign, Topology};
 
 use super::Worker;
@@ -23,6 +24,11 @@ impl Worker {
     /// The generation this worker acts by.
     pub(crate) fn generation(&self) -> u64 {
         self.topology.borrow().generation
+    }
+
+    /// The class of the command that is `frame`, as far as the primary lets it be.
+    pub(crate) fn class(&self, frame: &[u8]) -> Class {
+        self.topology.borrow().commands.class(frame)
     }
 
     /// Whether the gate is open, its lease aside.

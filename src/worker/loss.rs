@@ -91,7 +91,9 @@ impl Session {
         intake.charge(&self.worker.held_bytes, 0);
         self.drop_excess(&mut cases);
         let hole = std::mem::take(&mut intake.holed).then_some(HOLE);
-        let entries: Vec<_> = cases.iter().map(entry).chain(hole).collect();
+        let topology = self.worker.topology();
+        let entries = cases.iter().map(|case| entry(case, &topology.commands));
+        let entries: Vec<_> = entries.chain(hole).collect();
         let before = self.before();
         let plan = plan(&before, &entries);
         let mut state = self.state.borrow_mut();

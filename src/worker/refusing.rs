@@ -110,7 +110,11 @@ impl Router {
         let Some(head) = self.head() else {
             return false;
         };
-        match rejection(frame, self.front_class()) {
+        let class = match self.front_frame() {
+            Some(frame) => head.owner.worker.class(frame),
+            None => self.front_class(),
+        };
+        match rejection(frame, class) {
             Rejection::NotPrimary | Rejection::Loading => head.owner.may_try_again(),
             Rejection::NoReplicas => head.owner.worker.has_just_switched(),
             Rejection::Unblocked => link.is_unblocked_by_us(),

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::{Class, ProtocolError, Scanned, Special, class, replies, special};
+use crate::resp::{Class, ProtocolError, Scanned, Special, replies, special};
 
+use super::Worker;
 use super::cutting::Cursor;
 use super::identity::may_name_clients;
 use super::intake::{Intake, Streaming};
@@ -41,7 +42,7 @@ impl Session {
                 self.flush(buffer, at, permit);
                 intake.streaming = Streaming::ToLink;
                 // By what is there of it: its name, and mostly its first arguments.
-                let class = class(&buffer[at.frame..at.scan]);
+                let class = self.worker.class(&buffer[at.frame..at.scan]);
                 link.begin_streamed(self, intake.streamed_kind(), class);
             }
             (Streaming::No, Permit::Refuse) => {
@@ -90,6 +91,7 @@ impl Intake {
     /// scanner had seen `before` bytes of it already.
     pub(super) fn only_reads(
         &self,
+        worker: &Worker,
         frame: &[u8],
         before: usize,
         found: &Result<Scanned, ProtocolError>,
@@ -99,7 +101,7 @@ impl Intake {
             _ if self.streaming != Streaming::No => true,
             Ok(Scanned::Command { len }) => {
                 let whole = frame.get(..before + len).unwrap_or_default();
-                self.ordinary() == Some(Kind::Plain) && class(whole) == Class::Read
+                self.ordinary() == Some(Kind::Plain) && worker.class(whole) == Class::Read
             }
             Ok(Scanned::More) => self.scanner.body_left().max(frame.len()) <= STREAM_MIN,
             Ok(Scanned::Inline { .. }) => false,

@@ -3,6 +3,7 @@
 use super::bed::{Server, until};
 use super::running::{Running, config};
 use crate::config::{Config, Credentials, Secret};
+use crate::discovery::message;
 use crate::net::HostPort;
 use crate::topology::Gate;
 
@@ -130,4 +131,31 @@ async fn whoever_may_only_hear_the_outcome_is_not_called_subscribed() {
     })
     .await;
     assert_eq!(running.status.load().subscribed, 0);
+}
+
+#[tokio::test]
+async fn a_new_primary_is_asked_for_its_commands_and_may_refuse() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let node = "user app on >pw ~* &* +@all -command\n";
+    for (credentials, refused) in [(None, false), (login(Some("app"), "pw"), true)] {
+        let (node, sentinel) = pair(dir.path(), node, "");
+        let running = Running::start(Config {
+            control_credentials: credentials,
+            shared_commands: vec!["MY.OWN".to_owned()],
+            ..config(vec![sentinel.address.clone()])
+        });
+        running.open_at(1).await;
+        until("it is asked", async || {
+            let stats = node.ask(&["INFO", "commandstats"]).await;
+            let stats = stats.as_ref().and_then(message::text).unwrap_or_default();
+            let line = stats
+                .lines()
+                .find(|line| line.starts_with("cmdstat_command:"));
+            line.is_some_and(|line| line.contains("rejected_calls=1") == refused)
+        })
+        .await;
+        assert_eq!(running.now().gate, Gate::Open);
+        assert!(running.now().commands.shareable(b"MY.OWN", b""));
+        assert!(!running.now().commands.shareable(b"OTHER", b""));
+    }
 }

@@ -37,6 +37,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         on_sentinel_loss: OnSentinelLoss::Serve,
         blocking_on_failover: crate::config::BlockingOnFailover::Resume,
         pubsub_on_failover: crate::config::PubsubOnFailover::Resume,
+        shared_commands: Vec::new(),
         scan_on_failover: crate::config::ScanOnFailover::Error,
         on_uncertain: crate::config::OnUncertain::Reply,
         workers: 1,

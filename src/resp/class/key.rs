@@ -12,26 +12,16 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of a command; `None` if its name is too long for any in the table, or has a bar.
-    pub(super) fn of(name: &[u8]) -> Option<Self> {
-        match name.contains(&BAR) {
-            true => None,
-            false => Self::whole(name),
+    pub(super) const fn new() -> Self {
+        Self {
+            bytes: [0; LOOKED_UP_LEN_MAX],
+            len: 0,
         }
     }
 
-    /// The key of a command or, as the table and servers write it, of a subcommand.
-    pub(super) fn whole(name: &[u8]) -> Option<Self> {
-        let mut key = Self {
-            bytes: [0; LOOKED_UP_LEN_MAX],
-            len: 0,
-        };
-        key.add(name).then_some(key)
-    }
-
-    /// The key of a subcommand of this.
-    pub(super) fn with(mut self, subcommand: &[u8]) -> Option<Self> {
-        (self.add(&[BAR]) && self.add(subcommand)).then_some(self)
+    /// Appends a subcommand; false if there is no room for it.
+    pub(super) fn add_subcommand(&mut self, word: &[u8]) -> bool {
+        self.add(&[BAR]) && self.add(word)
     }
 
     pub(super) fn name(&self) -> &[u8] {
@@ -39,7 +29,8 @@ impl Key {
     }
 
     /// Appends `word`; false if there is no room for it.
-    fn add(&mut self, word: &[u8]) -> bool {
+    #[inline]
+    pub(super) fn add(&mut self, word: &[u8]) -> bool {
         let end = self.len.saturating_add(word.len());
         let Some(room) = self.bytes.get_mut(self.len..end) else {
             return false;

@@ -58,9 +58,10 @@ impl Commands {
         flags: impl IntoIterator<Item = &'a [u8]>,
         categories: impl IntoIterator<Item = &'a [u8]>,
     ) -> Heard {
-        let Some(key) = Key::whole(name) else {
+        let mut key = Key::new();
+        if !key.add(name) {
             return Heard::Unlisted;
-        };
+        }
         let said = Limits::said(flags, categories);
         match find(key.name()) {
             Some((at, entry)) => self.hear_listed(at, said.without(entry.limits)),
@@ -107,18 +108,27 @@ impl Commands {
     #[must_use]
     pub fn class(&self, frame: &[u8]) -> Class {
         let mut args = Args::new(frame);
-        let found = args.next().and_then(Key::of);
-        let found = found.and_then(|key| Some((find(key.name())?, key)));
-        let Some(((at, entry), key)) = found else {
+        let mut key = Key::new();
+        let whole = args.next().is_some_and(|name| key.add(name));
+        let Some((at, entry)) = whole.then(|| find(key.name())).flatten() else {
             return Class::Unknown;
         };
-        match (entry.shape, args.next()) {
-            (Shape::Family, Some(subcommand)) => {
-                let found = key.with(subcommand).and_then(|key| find(key.name()));
-                found.map_or(Class::Unknown, |(at, entry)| self.at_most(at, entry.class))
-            }
-            _ => self.at_most(at, of_arguments(entry.class, entry.shape, frame)),
+        match entry.shape {
+            Shape::Plain => self.at_most(at, entry.class),
+            Shape::Family => match args.next() {
+                Some(subcommand) => self.class_of_subcommand(key, subcommand),
+                None => self.at_most(at, entry.class),
+            },
+            // No command has such a name.
+            Shape::Sub => Class::Unknown,
+            shape => self.at_most(at, of_arguments(entry.class, shape, frame)),
         }
+    }
+
+    fn class_of_subcommand(&self, mut key: Key, subcommand: &[u8]) -> Class {
+        let whole = key.add_subcommand(subcommand);
+        let found = whole.then(|| find(key.name())).flatten();
+        found.map_or(Class::Unknown, |(at, entry)| self.at_most(at, entry.class))
     }
 
     /// Whether the command `name`, in upper case as the scanner gives it, may travel on a link that
@@ -154,9 +164,12 @@ impl Commands {
 
     fn shareable_subcommand(&self, frame: &[u8]) -> bool {
         let mut args = Args::new(frame);
-        let key = args.next().and_then(Key::of);
-        let key = key.zip(args.next()).and_then(|(key, sub)| key.with(sub));
-        let found = key.as_ref().and_then(|key| find(key.name()));
+        let mut key = Key::new();
+        let whole = args.next().is_some_and(|name| key.add(name))
+            && args
+                .next()
+                .is_some_and(|subcommand| key.add_subcommand(subcommand));
+        let found = whole.then(|| find(key.name())).flatten();
         found.is_some_and(|(at, entry)| self.may_share(at, entry, entry.name.as_bytes()))
     }
 
