@@ -70,6 +70,7 @@ pub(super) fn entry(case: &Case, commands: &Commands) -> Entry {
         | Kind::ScriptLoad(_)
         | Kind::Login
         | Kind::Restore(_)
+        | Kind::Reopen
         | Kind::Resubscribe(..)
         | Kind::Restored => Entry::Own,
         // DISCARD went in its place, so that it cannot have executed anything.

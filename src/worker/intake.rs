@@ -42,6 +42,8 @@ pub(crate) struct Intake {
     pub(super) watch_lost: bool,
     /// What the names of SUBSCRIBEs cost that may not be confirmed yet.
     pub(super) subscribing: usize,
+    /// A MULTI was sent again, and what follows it waits for its answer.
+    pub(super) awaits_multi: bool,
     /// The permit is for what only reads.
     pub(super) reads_only: bool,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
@@ -84,6 +86,7 @@ impl Intake {
             holed: false,
             watch_lost: false,
             subscribing: 0,
+            awaits_multi: false,
             reads_only: false,
             done: false,
             waiting_since: None,

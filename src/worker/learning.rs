@@ -199,8 +199,11 @@ impl Router {
     /// Where a transaction begins and ends, and what one has set.
     fn learn_transaction(&self, owner: &Session, frame: &[u8]) {
         let Some(head) = self.head() else { return };
-        let mut state = owner.state.borrow_mut();
         let succeeded = succeeded(frame);
+        if head.kind == Kind::Multi {
+            owner.multi_answered(succeeded);
+        }
+        let mut state = owner.state.borrow_mut();
         match head.kind {
             Kind::Multi if succeeded => {
                 state.multi_granted = true;

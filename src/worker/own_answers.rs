@@ -26,6 +26,7 @@ impl Router {
                     | Kind::ScriptLoad(_)
                     | Kind::Login
                     | Kind::Restore(_)
+                    | Kind::Reopen
                     | Kind::Resubscribe(..)
             )
         };
@@ -66,6 +67,11 @@ impl Router {
                 head.owner.unblock();
                 Ok(())
             }
+            Kind::Reopen if succeeded(frame) => {
+                let owner = head.owner.clone();
+                self.queue_again(&owner, link);
+                Ok(())
+            }
             _ if succeeded(frame) => Ok(()),
             _ if rejection(frame, Class::Connection) != Rejection::None => {
                 link.report(Sign::Rejected);
@@ -94,6 +100,14 @@ impl Router {
             self.ask(&owner, Kind::RoleCheck(true), ROLE, link);
         } else {
             owner.unblock();
+        }
+    }
+
+    /// MULTI was granted once more: only now is what was queued safe from being executed at once.
+    fn queue_again(&mut self, owner: &Rc<Session>, link: &Link) {
+        let state = owner.state.borrow();
+        for frame in state.transaction.iter().flat_map(|it| it.frames().skip(1)) {
+            self.ask(owner, Kind::Restore(false), frame, link);
         }
     }
 

@@ -115,6 +115,9 @@ impl Session {
         };
         let logs_in = matches!(kind, Kind::Auth | Kind::Hello(true));
         let resets = kind == Kind::Reset;
+        // Denied by this node, it would have the rest executed one by one.
+        intake.awaits_multi = kind == Kind::Multi;
+        intake.blocked |= intake.awaits_multi;
         link.command(self, kind, &frame);
         intake.blocked |= logs_in && self.login_holds_back();
         if resets {

@@ -81,6 +81,11 @@ impl Session {
         if state.monitor {
             link.ask(self, Kind::Restore(false), MONITOR);
         }
+        // Inside a transaction they would be queued.
+        for (kind, names, frame) in state.names().into_iter().flat_map(|names| names.commands()) {
+            any = true;
+            link.ask(self, Kind::Resubscribe(kind, names), &frame);
+        }
         if let Some(transaction) = &state.transaction {
             // Queued, they can be loaded no more.
             for frame in transaction.frames() {
@@ -91,14 +96,10 @@ impl Session {
             if let Some(caching) = self.caching_again() {
                 caching.ask(link, self);
             }
-            for frame in transaction.frames() {
+            if let Some(multi) = transaction.frames().next() {
                 any = true;
-                link.ask(self, Kind::Restore(false), frame);
+                link.ask(self, Kind::Reopen, multi);
             }
-        }
-        for (kind, names, frame) in state.names().into_iter().flat_map(|names| names.commands()) {
-            any = true;
-            link.ask(self, Kind::Resubscribe(kind, names), &frame);
         }
         // Nothing of ours comes between it and the command it is for.
         if let Some(caching) = self.caching_again().filter(|_| state.transaction.is_none()) {

@@ -249,8 +249,26 @@ impl Session {
         self.intake.borrow_mut().in_multi = false;
     }
 
-    /// An answer that commands had to wait for has come.
+    /// MULTI was answered. Where it was sent again and is denied, what was to follow it is not sent.
+    pub(super) fn multi_answered(&self, granted: bool) {
+        let mut intake = self.intake.borrow_mut();
+        if !std::mem::take(&mut intake.awaits_multi) {
+            return;
+        }
+        intake.unblock();
+        drop(intake);
+        match granted || self.backlog.borrow().is_empty() {
+            true => self.task.wake(),
+            false => self.close_after_flush(),
+        }
+    }
+
+    /// An answer that commands had to wait for has come. On a link that is being restored more of
+    /// them are to come: what was queued is sent only when its MULTI was granted.
     pub(crate) fn unblock(&self) {
+        if matches!(&*self.route.borrow(), Route::Attached(link) if link.restoring.get()) {
+            return;
+        }
         self.intake.borrow_mut().unblock();
         self.task.wake();
     }

@@ -101,6 +101,8 @@ pub(crate) enum Kind {
     Login,
     /// Ours: a new link is told what the client had set. `true`: it cannot go on without.
     Restore(bool),
+    /// Ours: MULTI of the transaction that was open; success has what was queued queued again.
+    Reopen,
     /// Ours: a new link subscribes again; so many confirmations are still to come.
     Resubscribe(Channels, usize),
     /// Never sent: by now a new link is as the old one was.
