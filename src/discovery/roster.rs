@@ -30,6 +30,8 @@ pub(super) struct Member {
     configured: bool,
     listed: Instant,
     tasks: [AbortHandle; 2],
+    /// Of its own: receivers of one channel are woken in an order left to chance.
+    tempo: watch::Sender<Tempo>,
     /// The newest poll that has come to an end, by the time it was sent.
     pub(super) concluded: Option<Instant>,
     /// When the newest answered poll was sent.
@@ -71,7 +73,7 @@ pub(super) struct Round {
 pub(super) struct Roster {
     members: BTreeMap<HostPort, Member>,
     settings: Arc<Settings>,
-    tempo: watch::Sender<Tempo>,
+    tempo: Tempo,
     out: mpsc::Sender<Signal>,
     /// When each address last gave a list of its peers.
     lists: BTreeMap<HostPort, Instant>,
@@ -82,7 +84,7 @@ impl Roster {
         Self {
             members: BTreeMap::new(),
             settings: Arc::new(settings),
-            tempo: watch::channel(Tempo::default()).0,
+            tempo: Tempo::default(),
             out,
             lists: BTreeMap::new(),
         }
@@ -99,11 +101,13 @@ impl Roster {
             return;
         }
         tracing::info!(event = "sentinel_added", sentinel = %address, configured, "asking a Sentinel");
-        let tasks = self.start(&address);
+        let tempo = watch::Sender::new(self.tempo);
+        let tasks = self.start(&address, tempo.subscribe());
         let member = Member {
             configured,
             listed: now,
             tasks,
+            tempo,
             concluded: None,
             answered: None,
             found: false,
@@ -121,11 +125,11 @@ impl Roster {
         self.members.insert(address, member);
     }
 
-    fn start(&self, address: &HostPort) -> [AbortHandle; 2] {
+    fn start(&self, address: &HostPort, tempo: watch::Receiver<Tempo>) -> [AbortHandle; 2] {
         let poller = Poller::new(
             address.clone(),
             self.settings.clone(),
-            self.tempo.subscribe(),
+            tempo,
             self.out.clone(),
         );
         let listener = Listener {
@@ -245,17 +249,24 @@ impl Roster {
     }
 
     /// Asks all of them at once.
-    pub(super) fn nudge(&self) {
-        self.tempo.send_modify(|tempo| tempo.nudges += 1);
+    pub(super) fn nudge(&mut self) {
+        self.tempo.nudges += 1;
+        self.tell(true);
     }
 
     /// Sets the pace; asking at once is part of a quicker one.
-    pub(super) fn set_fast(&self, fast: bool) {
-        self.tempo.send_if_modified(|tempo| {
-            let changed = tempo.fast != fast;
-            tempo.fast = fast;
-            changed && fast
-        });
+    pub(super) fn set_fast(&mut self, fast: bool) {
+        let changed = std::mem::replace(&mut self.tempo.fast, fast) != fast;
+        self.tell(changed && fast);
+    }
+
+    fn tell(&self, at_once: bool) {
+        for member in self.members.values() {
+            member.tempo.send_if_modified(|tempo| {
+                *tempo = self.tempo;
+                at_once
+            });
+        }
     }
 }
 

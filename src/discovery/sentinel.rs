@@ -183,6 +183,7 @@ impl Poller {
         }
         let due = asked + self.delay(tempo.fast);
         tokio::select! {
+            biased;
             changed = self.tempo.changed() => {
                 self.fast_polls = 0;
                 changed

@@ -139,6 +139,12 @@ impl Discovery {
         loop {
             let mut ticked = false;
             tokio::select! {
+                // The rarest first: ticks have their pace, and so has whoever signals.
+                biased;
+                _ = tick.tick() => {
+                    self.notice_gap();
+                    ticked = true;
+                }
                 Some(signal) = signals.recv() => {
                     self.notice_gap();
                     self.take(signal);
@@ -146,10 +152,6 @@ impl Discovery {
                 Some(report) = reports.recv() => {
                     self.notice_gap();
                     self.look_into(report);
-                }
-                _ = tick.tick() => {
-                    self.notice_gap();
-                    ticked = true;
                 }
             }
             self.steer().await;

@@ -86,6 +86,7 @@ impl Watch {
             Pace::Close | Pace::Hunt => CLOSE_INTERVAL,
         };
         tokio::select! {
+            biased;
             changed = self.beat.changed() => changed,
             () = sleep_until(began + wait) => Ok(()),
         }

@@ -36,7 +36,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub struct Publisher {
     shared: Arc<Shared>,
-    wake: watch::Sender<u64>,
+    /// One for each worker: receivers of one channel are woken in an order left to chance.
+    wakes: Vec<watch::Sender<u64>>,
     base: Instant,
 }
 
@@ -60,15 +61,24 @@ impl Publisher {
             confirmed: Notify::new(),
             workers: (0..workers).map(|_| Confirmation::default()).collect(),
         });
-        let (wake, receiver) = watch::channel(0);
-        let views = (0..workers)
-            .map(|worker| View {
+        let (wakes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| watch::channel(0)).unzip();
+        let views = receivers
+            .into_iter()
+            .enumerate()
+            .map(|(worker, wake)| View {
                 shared: shared.clone(),
                 worker,
-                wake: receiver.clone(),
+                wake,
             })
             .collect();
-        (Self { shared, wake, base }, views)
+        (
+            Self {
+                shared,
+                wakes,
+                base,
+            },
+            views,
+        )
     }
 
     /// A read handle.
@@ -160,7 +170,7 @@ impl Publisher {
             lapsed |= worker.lapsed.swap(false, Ordering::SeqCst);
         }
         if lapsed {
-            self.wake.send_modify(|_| {});
+            self.wakes.iter().for_each(|wake| wake.send_modify(|_| {}));
         }
     }
 
@@ -220,7 +230,9 @@ impl Publisher {
     fn store(&self, topology: Topology) {
         let version = topology.version;
         self.shared.current.store(Arc::new(topology));
-        self.wake.send_replace(version);
+        for wake in &self.wakes {
+            wake.send_replace(version);
+        }
     }
 
     /// Waits until every worker acts by the current version, or cannot act at all any more because
