@@ -121,6 +121,8 @@ impl Session {
         if let Route::Attached(link) = &*self.route.borrow() {
             link.restoring.set(false);
         }
+        // Who only listens sends nothing that would say so.
+        self.intake.borrow_mut().end_wait();
         self.unblock();
         self.worker.feed_restored.notify_one();
     }
