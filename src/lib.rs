@@ -23,6 +23,7 @@
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`net`]: sockets. [`shutdown`]: signals.
+//! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
 //! - `resp`, `discovery::message` and `discovery::election` know no runtime, socket, clock or log.
@@ -63,6 +64,8 @@ pub mod listener;
 pub mod net;
 pub mod resp;
 pub mod shutdown;
+#[cfg(test)]
+mod simulation;
 pub mod topology;
 pub mod worker;
 

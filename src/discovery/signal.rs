@@ -81,8 +81,15 @@ pub(super) struct Reading {
 
 /// A random duration between the two bounds, so that many processes do not act in step.
 pub(super) fn jitter(from: Duration, to: Duration) -> Duration {
-    use std::hash::{BuildHasher, RandomState};
     let span = to.saturating_sub(from);
-    let random = RandomState::new().hash_one(()) % 1024;
-    from + span * u32::try_from(random).unwrap_or(0) / 1024
+    from + span * u32::try_from(random() % 1024).unwrap_or(0) / 1024
+}
+
+fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    #[cfg(test)]
+    if let Some(network) = crate::simulation::Network::current() {
+        return network.random();
+    }
+    RandomState::new().hash_one(())
 }

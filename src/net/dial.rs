@@ -43,6 +43,10 @@ pub async fn dial(address: &HostPort, limit: Duration) -> io::Result<Transport> 
 }
 
 async fn connect(address: SocketAddr) -> io::Result<Transport> {
+    #[cfg(test)]
+    if let Some(network) = crate::simulation::Network::current() {
+        return network.connect(address).await.map(Transport::Simulated);
+    }
     let stream = TcpStream::connect(address).await?;
     set_options(&stream)?;
     SockRef::from(&stream).set_tcp_user_timeout(Some(USER_TIMEOUT))?;
@@ -69,7 +73,9 @@ mod tests {
             .expect("dialled");
         let (client, _) = listener.accept().expect("accepted");
         set_options(&client).expect("alive");
-        let Transport::Tcp(server) = server;
+        let Transport::Tcp(server) = server else {
+            panic!("no simulation is running");
+        };
         let limit = |socket: SockRef<'_>| socket.tcp_user_timeout().expect("readable");
         assert_eq!(limit(SockRef::from(&server)), Some(USER_TIMEOUT));
         assert_eq!(

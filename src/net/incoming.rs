@@ -10,6 +10,9 @@ use super::{Transport, set_options};
 pub enum Incoming {
     /// Plain TCP, non-blocking.
     Tcp(TcpStream),
+    /// A client of a simulation.
+    #[cfg(test)]
+    Simulated(crate::simulation::End),
 }
 
 impl Incoming {
@@ -23,6 +26,8 @@ impl Incoming {
                 set_options(&stream)?;
                 tokio::net::TcpStream::from_std(stream).map(Transport::Tcp)
             }
+            #[cfg(test)]
+            Self::Simulated(end) => Ok(Transport::Simulated(end)),
         }
     }
 }

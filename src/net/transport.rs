@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 pub enum Transport {
     /// Plain TCP.
     Tcp(TcpStream),
+    /// One end of a simulated connection.
+    #[cfg(test)]
+    Simulated(crate::simulation::End),
 }
 
 impl Transport {
@@ -38,6 +41,8 @@ impl Transport {
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let result = match self {
             Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(test)]
+            Self::Simulated(end) => end.try_write(bytes),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
@@ -52,6 +57,8 @@ impl Transport {
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
+            #[cfg(test)]
+            Self::Simulated(end) => end.poll_write_ready(cx),
         }
     }
 
@@ -61,6 +68,8 @@ impl Transport {
             Self::Tcp(stream) => {
                 let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
             }
+            #[cfg(test)]
+            Self::Simulated(end) => end.close(),
         }
     }
 
@@ -71,6 +80,8 @@ impl Transport {
                 let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
                 matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
             }
+            #[cfg(test)]
+            Self::Simulated(end) => end.is_read_closed(cx),
         }
     }
 
@@ -81,6 +92,8 @@ impl Transport {
                 // A peer that is already gone needs no FIN.
                 let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
             }
+            #[cfg(test)]
+            Self::Simulated(end) => end.shutdown_write(),
         }
     }
 
@@ -88,6 +101,8 @@ impl Transport {
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         let peer = match self {
             Self::Tcp(stream) => stream.peer_addr(),
+            #[cfg(test)]
+            Self::Simulated(end) => Ok(end.peer()),
         };
         let canonical = |peer: SocketAddr| SocketAddr::new(peer.ip().to_canonical(), peer.port());
         peer.ok().map(canonical)
@@ -107,6 +122,8 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(test)]
+            Self::Simulated(end) => end.poll_read(cx, buffer),
         }
     }
 }
@@ -119,18 +136,27 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(test)]
+            Self::Simulated(end) => end.poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(test)]
+            Self::Simulated(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Simulated(end) => {
+                end.shutdown_write();
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

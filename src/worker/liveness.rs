@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::resp::Class;
+#[cfg(test)]
+use crate::simulation::{Bug, planted};
 use crate::topology::{Gate, Sign, Topology};
 
 use super::Worker;
@@ -29,6 +31,15 @@ impl Worker {
     /// The class of the command that is `frame`, as far as the primary lets it be.
     pub(crate) fn class(&self, frame: &[u8]) -> Class {
         self.topology.borrow().commands.class(frame)
+    }
+
+    /// Whether links of this generation lead to the primary of this moment.
+    pub(crate) fn is_at(&self, generation: u64) -> bool {
+        #[cfg(test)]
+        if planted(Bug::KeepsAnOldLink) {
+            return true;
+        }
+        self.generation() == generation
     }
 
     /// Whether the gate is open, its lease aside.
@@ -77,7 +88,7 @@ impl Worker {
 
     /// As [`Worker::is_live_now`], for the links of one generation.
     pub(crate) fn may_deliver(&self, generation: u64) -> bool {
-        self.generation() == generation && self.is_live_now()
+        self.is_at(generation) && self.is_live_now()
     }
 
     /// How long there has been no primary; nothing while there is one.

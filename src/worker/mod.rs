@@ -59,6 +59,8 @@ mod scripts;
 mod session;
 mod settings;
 mod slot;
+#[cfg(test)]
+mod spoiling;
 mod stand_in;
 mod state;
 mod streaming;
@@ -142,7 +144,8 @@ pub fn spawn(index: usize, parts: Parts) -> io::Result<JoinHandle<()>> {
         .spawn(move || runtime.block_on(LocalSet::new().run_until(run(parts))))
 }
 
-async fn run(parts: Parts) {
+/// A worker on the `LocalSet` it is called on.
+pub(crate) async fn run(parts: Parts) {
     let Parts {
         config,
         view,
@@ -183,6 +186,7 @@ async fn run(parts: Parts) {
         () = &mut follow => {}
     }
     tokio::select! {
+        biased;
         () = worker.finish() => {}
         () = &mut follow => {}
     }

@@ -60,15 +60,13 @@ impl Session {
         intake.reads_only = !live && self.may_read(intake);
         let mut route = self.route.borrow_mut();
         match &*route {
-            Route::Attached(link)
-                if intake.reads_only && self.worker.generation() == link.generation =>
-            {
+            Route::Attached(link) if intake.reads_only && self.worker.is_at(link.generation) => {
                 return match link.has_ended() {
                     true => Permit::Wait,
                     false => Permit::Send(link.clone()),
                 };
             }
-            Route::Attached(link) if live && self.worker.generation() == link.generation => {
+            Route::Attached(link) if live && self.worker.is_at(link.generation) => {
                 if link.has_ended() {
                     return Permit::Wait;
                 }
