@@ -137,11 +137,26 @@ impl Bed {
             })
             .await;
         }
-        Self {
+        let bed = Self {
             nodes,
             sentinels,
             _dir: dir,
-        }
+        };
+        bed.followed(&bed.nodes[2].address, 2).await;
+        bed
+    }
+
+    /// Waits until so many nodes are in sync with this one: promoted before, they would have nothing.
+    pub(super) async fn followed(&self, primary: &HostPort, count: usize) {
+        until("replicas are in sync", async || {
+            let mut synced = 0;
+            for node in &self.nodes {
+                let role = node.ask(&["ROLE"]).await;
+                synced += usize::from(role.is_some_and(|role| is_synced_with(&role, primary)));
+            }
+            synced >= count
+        })
+        .await;
     }
 
     /// Has this Sentinel begin a failover, as soon as it finds a replica good enough.
@@ -177,6 +192,18 @@ impl Bed {
         }
         tokio::spawn(async move { first.recv().await.expect("a Sentinel names another") })
     }
+}
+
+/// Whether this reply to ROLE is a replica's that receives all this primary does.
+fn is_synced_with(role: &Reply, primary: &HostPort) -> bool {
+    let Reply::Array(parts) = role else {
+        return false;
+    };
+    let port = Some(i64::from(primary.port));
+    let is_connected =
+        |state: &Reply| matches!(state, Reply::BulkString(state) if state == b"connected");
+    matches!(parts.get(2), Some(Reply::Integer(at)) if Some(*at) == port)
+        && parts.get(3).is_some_and(is_connected)
 }
 
 pub(super) fn entries(reply: &Reply) -> usize {

@@ -32,6 +32,7 @@ async fn two_failovers_within_seconds_lose_no_acknowledged_write() {
         reply.is_some_and(|reply| message::address(&reply, true).as_ref() == Ok(&second))
     })
     .await;
+    bed.followed(&second, 1).await;
     bed.fail_over(0).await;
     let (third, _) = running.open_at(3).await;
     goes_on(&writer).await;
