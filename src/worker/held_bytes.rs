@@ -79,7 +79,7 @@ impl Session {
 
     fn passes_on(&self, intake: &Intake) -> bool {
         let attached = matches!(&*self.route.borrow(), Route::Attached(_));
-        attached && !intake.awaits_answer() && !self.has_backlog() && self.worker.may_send_now()
+        attached && !intake.blocked && !self.has_backlog() && self.worker.may_send_now()
     }
 
     /// What a lost link leaves behind beyond what the process may keep cannot be sent again.

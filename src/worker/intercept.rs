@@ -54,10 +54,7 @@ impl Session {
             // Not reached: nothing is scanned while waiting.
             (Permit::Wait, _) => {}
         }
-        match intake.awaits_answer() {
-            true => Permit::Wait,
-            false => permit,
-        }
+        if intake.blocked { Permit::Wait } else { permit }
     }
 
     fn send_special(

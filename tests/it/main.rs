@@ -46,4 +46,3 @@ mod switch;
 mod transactions;
 mod uncertain;
 mod waiting;
-mod waiting_calls;
