@@ -78,8 +78,12 @@ impl Session {
     }
 
     fn passes_on(&self, intake: &Intake) -> bool {
-        let attached = matches!(&*self.route.borrow(), Route::Attached(_));
-        attached && !intake.blocked && !self.has_backlog() && self.worker.may_send_now()
+        // Who has no link and nothing kept is read once, or would never ask for one.
+        let served = match &*self.route.borrow() {
+            Route::Attached(_) => true,
+            Route::None | Route::Connecting => !intake.is_waiting(),
+        };
+        served && !intake.blocked && !self.has_backlog() && self.worker.may_send_now()
     }
 
     /// What a lost link leaves behind beyond what the process may keep cannot be sent again.

@@ -65,6 +65,8 @@ impl Session {
         }
         if loss == Loss::Fault {
             self.note_trouble(|trouble| trouble.lost_at = Some(Instant::now()));
+            // The node may have been started anew, and be back before anybody else notices.
+            self.worker.scripts.doubt();
         }
         self.sort(wreck.cases);
         let resumes = self.worker.config.pubsub_on_failover == PubsubOnFailover::Resume;

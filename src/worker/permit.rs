@@ -57,7 +57,9 @@ impl Session {
             true => self.worker.is_live_now(),
             false => self.worker.may_send_now(),
         };
-        intake.reads_only = !live && self.may_read(intake);
+        // Once the hold is over, what may not be sent is refused rather than kept back.
+        let lapsed = self.worker.outage_has_outlasted_hold();
+        intake.reads_only = !live && !lapsed && self.may_read(intake);
         let mut route = self.route.borrow_mut();
         match &*route {
             Route::Attached(link) if intake.reads_only && self.worker.is_at(link.generation) => {

@@ -16,12 +16,16 @@ const FAILOVER_TIMEOUT_MS: u32 = 3000;
 const READ_PAUSE: Duration = Duration::from_millis(700);
 const WRITE_PAUSE: Duration = Duration::from_millis(1400);
 
-fn stuck() -> (Bed, Proxy) {
-    let bed = Bed::builder()
+fn stuck_bed() -> Bed {
+    Bed::builder()
         .alone()
         .failover_timeout(FAILOVER_TIMEOUT_MS)
         .line_of(1, "replica-priority 1")
-        .start();
+        .start()
+}
+
+fn stuck() -> (Bed, Proxy) {
+    let bed = stuck_bed();
     let proxy = Proxy::ready(&bed);
     (bed, proxy)
 }
@@ -133,4 +137,20 @@ fn what_does_not_simply_read_waits_whatever_it_comes_as() {
     for (client, _) in &mut clients {
         assert_eq!(client.reply().unwrap().error(), None);
     }
+}
+
+#[test]
+fn a_hold_of_zero_fails_at_once_while_a_failover_is_prepared() {
+    let bed = stuck_bed();
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--hold-timeout", "0s")
+        .start_ready();
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "k", "old"]).is_ok());
+    begin(&bed, &proxy);
+    let asked = Instant::now();
+    let refused = client.call(&["SET", "k", "new"]);
+    assert!(refused.is_error("MASTERDOWN"), "{refused:?}");
+    assert!(asked.elapsed() < WRITE_PAUSE, "{:?}", asked.elapsed());
+    bed.server(1).kill();
 }
