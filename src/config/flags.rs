@@ -181,8 +181,9 @@ pub(super) struct ClientFlags {
     )]
     pub(super) on_uncertain: OnUncertain,
     /// Commands of modules that need nothing of their connection and leave nothing there, such as
-    /// FT.SEARCH: they may share one with those of other clients; all others of modules have one to
-    /// themselves. Repeat it or separate with commas
+    /// FT.SEARCH: where connections are shared, they may travel on one with those of other
+    /// clients. Without effect so far: every client has a connection of its own. Repeat it or separate
+    /// with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse::shared_command)]
     pub(super) shared_commands: Vec<String>,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]

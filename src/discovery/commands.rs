@@ -68,9 +68,10 @@ async fn reply(address: &HostPort, settings: &Settings) -> Result<Reply, Error> 
 /// Whether asking again would bring nothing else: it was forbidden, or renamed.
 fn is_final(error: &Error) -> bool {
     match error {
-        Error::Rejected(rejection) => {
-            !matches!(rejection.kind, RejectionKind::Loading | RejectionKind::Busy)
-        }
+        Error::Rejected(rejection) => !matches!(
+            rejection.kind,
+            RejectionKind::Loading | RejectionKind::Busy | RejectionKind::MaxClients
+        ),
         _ => false,
     }
 }

@@ -63,16 +63,8 @@ impl Case {
 pub(super) fn entry(case: &Case, commands: &Commands) -> Entry {
     match case.kind {
         Kind::Local(_) | Kind::Close => Entry::Answer,
-        Kind::RoleCheck(_)
-        | Kind::OwnId
-        | Kind::OwnCapa
-        | Kind::OwnPublish
-        | Kind::ScriptLoad(_)
-        | Kind::Login
-        | Kind::Restore(_)
-        | Kind::Reopen
-        | Kind::Resubscribe(..)
-        | Kind::Restored => Entry::Own,
+        Kind::Restored => Entry::Own,
+        ref kind if kind.is_own() => Entry::Own,
         // DISCARD went in its place, so that it cannot have executed anything.
         Kind::LostWatch => Entry::Command {
             class: Class::Exec,

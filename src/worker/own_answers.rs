@@ -16,21 +16,7 @@ use super::slot::Kind;
 impl Router {
     /// Whether the reply that is due answers a question of our own.
     pub(super) fn is_own_answer(&self) -> bool {
-        let own = |kind: &Kind| {
-            matches!(
-                kind,
-                Kind::RoleCheck(_)
-                    | Kind::OwnId
-                    | Kind::OwnCapa
-                    | Kind::OwnPublish
-                    | Kind::ScriptLoad(_)
-                    | Kind::Login
-                    | Kind::Restore(_)
-                    | Kind::Reopen
-                    | Kind::Resubscribe(..)
-            )
-        };
-        self.head().is_some_and(|head| own(&head.kind))
+        self.head().is_some_and(|head| head.kind.is_own())
     }
 
     /// The answer to something Steadfast asked for itself.

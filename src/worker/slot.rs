@@ -110,6 +110,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether its reply answers a question of our own.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(
+            self,
+            Self::RoleCheck(_)
+                | Self::OwnId
+                | Self::OwnCapa
+                | Self::OwnPublish
+                | Self::ScriptLoad(_)
+                | Self::Login
+                | Self::Restore(_)
+                | Self::Reopen
+                | Self::Resubscribe(..)
+        )
+    }
+
     /// Whether it is answered by confirmations.
     pub(super) fn is_confirmed(&self) -> bool {
         matches!(
