@@ -33,7 +33,7 @@ test: test-rust test-clients ## everything: Rust tests on real servers, then rea
 test-rust: ## the Rust tests alone
 	@tests/setup.sh server
 	@tests/setup.sh newer
-	$(CARGO) test --locked
+	$(CARGO) test --locked --no-fail-fast
 
 test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh server

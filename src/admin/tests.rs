@@ -16,7 +16,7 @@ use crate::topology::{Primary, Publisher};
 use crate::worker::{Counters, HeldBytes};
 
 /// No response takes longer unless something hangs.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Bed {
     address: std::net::SocketAddr,

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::process::Process;
 
 /// How long anything here may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const WORKERS: usize = 2;
 /// Longer than any test.
 const LEASE: Duration = Duration::from_secs(3600);

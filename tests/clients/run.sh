@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 readonly TOOLS=$PWD/target/tools
-readonly LIMIT=90
+readonly LIMIT=240
 export NODE_PATH=$TOOLS/node/node_modules
 export STEADFAST=$PWD/target/debug/steadfast
 export PATH=$TOOLS/venv/bin:$PATH:$TOOLS/bin

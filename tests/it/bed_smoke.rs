@@ -9,7 +9,7 @@ use crate::client::{Client, is_close};
 use crate::fakes::{FakeSentinel, FakeServer, FlakyProxy, Manner, Mode, Reaction};
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_killed_primary_is_replaced_and_the_recorder_sees_it() {

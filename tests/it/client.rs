@@ -11,7 +11,7 @@ use socket2::SockRef;
 use crate::value::Value;
 
 /// How long a reply may take before the test fails, unless told otherwise.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const READ_SIZE: usize = 64 * 1024;
 
 /// One connection.
@@ -30,7 +30,7 @@ impl Client {
 
     /// Connects.
     pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(20))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

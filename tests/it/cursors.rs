@@ -7,7 +7,7 @@ use crate::bed::Bed;
 use crate::client::Client;
 use crate::proxy::Proxy;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn fill(client: &mut Client) {
     for n in 0..600 {

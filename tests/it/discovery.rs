@@ -2,14 +2,14 @@
 //! after the other taken away.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, FAILOVER_LIMIT, holds_for, wait_until};
+use crate::bed::{Bed, FAILOVER_LIMIT, Start, holds_for, wait_until};
 use crate::client::Client;
 use crate::fakes::{FlakyProxy, Mode};
 use crate::proxy::Proxy;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A bed whose next failover promotes server 1, which server 2 cannot follow: the leading
 /// Sentinel publishes `+switch-master` only after failover-timeout.
@@ -35,13 +35,10 @@ fn a_leader_that_announces_late_is_not_waited_for() {
             .start_ready();
         let recorder = bed.record();
         let new = bed.failover();
-        let promoted = Instant::now();
+        let promoted = Start::now();
         proxy.wait_primary(SOON, new.addr());
         let late = promoted.elapsed();
-        assert!(
-            late < Duration::from_millis(2500),
-            "{late:?} with discovery {learned}"
-        );
+        promoted.took(late, Duration::from_millis(2500));
         let announced = recorder
             .events()
             .into_iter()
@@ -63,13 +60,9 @@ fn an_event_alone_moves_traffic() {
         proxy.status()["discovery"]["subscribed"] == 3
     });
     let new = bed.failover();
-    let promoted = Instant::now();
+    let promoted = Start::now();
     proxy.wait_primary(SOON, new.addr());
-    assert!(
-        promoted.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        promoted.elapsed()
-    );
+    promoted.within(Duration::from_secs(3));
     assert_eq!(proxy.connect().node_port(), new.port());
 }
 
@@ -84,13 +77,9 @@ fn polling_alone_moves_traffic() {
         .flag("--sentinel-password-file", password)
         .start_ready();
     let new = bed.failover();
-    let promoted = Instant::now();
+    let promoted = Start::now();
     proxy.wait_primary(SOON, new.addr());
-    assert!(
-        promoted.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        promoted.elapsed()
-    );
+    promoted.within(Duration::from_secs(3));
     let status = proxy.status();
     assert_eq!(status["discovery"]["subscribed"], 0, "{status}");
     assert_eq!(status["discovery"]["subscription"], "subscribed to 0 of 3");
@@ -118,13 +107,9 @@ fn silently_dead_subscriptions_do_not_matter_and_come_back() {
         .iter()
         .for_each(|door| door.set(Mode::SwallowSubscribed));
     let new = bed.failover();
-    let promoted = Instant::now();
+    let promoted = Start::now();
     proxy.wait_primary(SOON, new.addr());
-    assert!(
-        promoted.elapsed() < Duration::from_millis(3500),
-        "{:?}",
-        promoted.elapsed()
-    );
+    promoted.within(Duration::from_millis(3500));
     wait_until(SOON, "the dead subscriptions are noticed", || {
         !all_subscribed()
     });
@@ -153,13 +138,9 @@ fn a_primary_moved_by_hand_is_followed() {
         let monitor = ["SENTINEL", "MONITOR", bed.name(), "127.0.0.1", &port, "2"];
         assert!(sentinel.command(&monitor).is_ok());
     }
-    let done = Instant::now();
+    let done = Start::now();
     proxy.wait_primary(SOON, new.addr());
-    assert!(
-        done.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        done.elapsed()
-    );
+    done.within(Duration::from_secs(3));
     assert_eq!(client.node_port(), new.port());
 }
 

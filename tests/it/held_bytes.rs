@@ -9,7 +9,7 @@ use crate::client::command;
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const BOUND: u64 = 256 * 1024;
 /// Each worker may have read this much when the bound was not yet reached.
 const READ_AT_ONCE: u64 = 64 * 1024;

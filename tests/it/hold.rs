@@ -1,15 +1,15 @@
 //! Goal: while there is no primary, commands wait, and the end of the wait is said truthfully.
 //! Method: a primary that is taken away without a failover, because down-after is a minute.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, free_port, holds_for, wait_until};
+use crate::bed::{Bed, Start, free_port, holds_for, wait_until};
 use crate::client::Client;
 use crate::fakes::{FakeSentinel, FakeServer, FlakyProxy, Reaction};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A proxy that gives up soon, in front of a primary that can be demoted by hand.
 pub(crate) fn impatient() -> (Bed, Proxy) {
@@ -32,7 +32,7 @@ fn after_the_hold_the_error_says_that_nothing_was_executed() {
         .start_ready();
     bed.primary().kill();
     let mut client = proxy.connect();
-    let asked = Instant::now();
+    let asked = Start::now();
     let reply = client.call(&["SET", "k", "v"]);
     let waited = asked.elapsed();
     assert_eq!(
@@ -42,7 +42,7 @@ fn after_the_hold_the_error_says_that_nothing_was_executed() {
         )
     );
     assert!(waited > Duration::from_millis(1000), "only {waited:?}");
-    assert!(waited < Duration::from_millis(4000), "{waited:?}");
+    asked.took(waited, Duration::from_millis(4000));
 }
 
 #[test]
@@ -53,14 +53,10 @@ fn the_hold_belongs_to_the_outage_not_to_the_command() {
         .start_ready();
     bed.primary().kill();
     assert!(proxy.connect().call(&["GET", "k"]).error().is_some());
-    let asked = Instant::now();
+    let asked = Start::now();
     let late = proxy.connect().call(&["GET", "k"]);
     assert!(late.is_error("MASTERDOWN steadfast"), "{late:?}");
-    assert!(
-        asked.elapsed() < Duration::from_millis(700),
-        "{:?}",
-        asked.elapsed()
-    );
+    asked.within(Duration::from_millis(700));
 }
 
 #[test]
@@ -71,14 +67,10 @@ fn a_hold_of_zero_fails_at_once() {
         .start_ready();
     bed.primary().kill();
     wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
-    let asked = Instant::now();
+    let asked = Start::now();
     let reply = proxy.connect().call(&["SET", "k", "v"]);
     assert!(reply.is_error("MASTERDOWN steadfast"), "{reply:?}");
-    assert!(
-        asked.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        asked.elapsed()
-    );
+    asked.within(Duration::from_millis(500));
 }
 
 #[test]
@@ -137,14 +129,10 @@ fn it_may_start_before_everything_else() {
         proxy.is_alive() && proxy.gate_is("shut")
     });
     let bed = Bed::builder().replicas(0).sentinels(1).start();
-    let started = Instant::now();
+    let started = Start::now();
     let _door = FlakyProxy::start_on([127, 0, 0, 1].into(), port, bed.sentinel(0).addr());
     assert!(early.reply().unwrap().is_ok());
-    assert!(
-        started.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        started.elapsed()
-    );
+    started.within(Duration::from_secs(3));
     wait_until(SOON, "ready", || proxy.is_ready());
 }
 

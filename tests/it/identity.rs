@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 /// Below it, servers count.
 const HIGH: i64 = 1 << 52;
 

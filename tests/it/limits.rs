@@ -3,14 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, wait_until};
+use crate::bed::{Bed, Start, wait_until};
 use crate::client::{Client, command};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn small() -> (Bed, Proxy) {
     let bed = Bed::lonely();
@@ -121,13 +121,9 @@ fn a_client_that_does_not_read_stalls_nobody_and_costs_little() {
     lazy.send_raw(&pipeline).unwrap();
     let mut neighbour = proxy.connect();
     for _ in 0..200 {
-        let asked = Instant::now();
+        let asked = Start::now();
         assert_eq!(neighbour.call(&["PING"]), Value::Simple("PONG".into()));
-        assert!(
-            asked.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            asked.elapsed()
-        );
+        asked.within(Duration::from_secs(1));
     }
     let above = proxy.rss_kib().saturating_sub(base);
     assert!(

@@ -4,14 +4,14 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, FAILOVER_LIMIT, wait_until};
+use crate::bed::{Bed, FAILOVER_LIMIT, Start, wait_until};
 use crate::fakes::FlakyProxy;
 use crate::partition::{is_root, skip};
 use crate::proxy::Proxy;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Makes `name` mean `ip` for everybody who sees `hosts`; in place, because it is bind-mounted.
 fn point(hosts: &Path, name: &str, ip: &str) {
@@ -36,13 +36,9 @@ fn a_sentinel_name_that_moves_is_followed() {
         .start();
     wait_until(SOON, "it says why it waits", || proxy.gate_is("shut"));
     point(&hosts, "sentinel.test", "127.0.0.2");
-    let moved = Instant::now();
+    let moved = Start::now();
     proxy.wait_primary(SOON, bed.server(0).addr());
-    assert!(
-        moved.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        moved.elapsed()
-    );
+    moved.within(Duration::from_secs(3));
     let there = FlakyProxy::start_on(Ipv4Addr::new(127, 0, 0, 3), port, sentinel.addr());
     point(&hosts, "sentinel.test", "127.0.0.3");
     drop(here);
@@ -76,7 +72,7 @@ fn a_primary_known_by_name_is_followed_to_its_new_address() {
     let door = FlakyProxy::start_on(Ipv4Addr::new(127, 0, 0, 2), server.port(), server.addr());
     point(&hosts, "primary.test", "127.0.0.2");
     server.restart();
-    let moved = Instant::now();
+    let moved = Start::now();
     // Only the new address counts: the other one is reached by the same server here.
     wait_until(SOON, "sessions go by the new address", || {
         let served = proxy
@@ -85,9 +81,5 @@ fn a_primary_known_by_name_is_followed_to_its_new_address() {
             .is_ok_and(|reply| reply.is_ok());
         served && door.accepted() > 0
     });
-    assert!(
-        moved.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        moved.elapsed()
-    );
+    moved.within(Duration::from_secs(4));
 }

@@ -4,14 +4,14 @@
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, FAILOVER_LIMIT, eventually, wait_until};
+use crate::bed::{Bed, Start, eventually, wait_until};
 use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::soak::is_long;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Says clearly that a test did not run, and why.
 pub(crate) fn skip(test: &str, why: &str) {
@@ -130,14 +130,14 @@ fn a_host_that_vanishes_without_a_word_is_replaced() {
     let mut waiting = proxy.connect();
     assert!(waiting.call(&["SET", "k", "v"]).is_ok());
     island.sink();
-    let sunk = Instant::now();
+    let sunk = Start::now();
     waiting.send(&["SET", "k", "into the sea"]).unwrap();
     wait_until(SOON, "the silence is noticed", || proxy.gate_is("shut"));
     let mut newcomer = Client::connect(proxy.addr());
     newcomer.send(&["SET", "k", "new"]).unwrap();
     let reply = newcomer.reply().unwrap();
     assert!(reply.is_ok(), "{reply:?}");
-    assert!(sunk.elapsed() < FAILOVER_LIMIT, "{:?}", sunk.elapsed());
+    sunk.within(Duration::from_secs(30));
     let told = waiting.reply_within(SOON).unwrap();
     let uncertain = told
         .error()
@@ -180,7 +180,7 @@ fn clients_that_vanish_without_a_word_are_let_go() {
         "a client and a link each"
     );
     island.sink();
-    let sunk = Instant::now();
+    let sunk = Start::now();
     // The first probe after 60 s, then three 10 s apart (net.rs).
     wait_until(Duration::from_secs(120), "all are let go", || {
         proxy.descriptors() <= before + 2

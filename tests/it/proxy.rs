@@ -24,9 +24,9 @@ pub(crate) use builder::Builder;
 /// The binary under test, unless `STEADFAST_BIN` names another.
 const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
 /// How long it may take to find the primary of a healthy bed.
-const READY_LIMIT: Duration = Duration::from_secs(10);
+const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to listen.
-const LISTEN_LIMIT: Duration = Duration::from_secs(3);
+const LISTEN_LIMIT: Duration = Duration::from_secs(60);
 /// Log lines kept.
 const MAX_LOG_LINES: usize = 2000;
 
@@ -259,8 +259,8 @@ pub(crate) fn is_optimised() -> bool {
 
 /// `GET path`: the status code and the body.
 pub(crate) fn http_get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: steadfast\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut text = String::new();

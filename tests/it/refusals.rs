@@ -10,7 +10,7 @@ use crate::fakes::{FakeSentinel, FakeServer, Reaction};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const READONLY: &str = "-READONLY You can't write against a read only replica.\r\n";
 /// Longer than what is kept of one command.
 const LARGE: usize = 200_000;

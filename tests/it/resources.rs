@@ -17,7 +17,7 @@ use crate::proxy::{Proxy, is_optimised};
 use crate::soak::soak;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const MIB: usize = 1024 * 1024;
 const PIECE: usize = 256 * 1024;
 /// Coprime to the size of a piece, and fits a byte.

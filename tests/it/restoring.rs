@@ -9,7 +9,7 @@ use crate::fakes::{Cut, Cutter};
 use crate::proxy::{Proxy, in_front_of};
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const BRIEF: Duration = Duration::from_millis(200);
 
 /// Ends all links, and waits until this client has another.

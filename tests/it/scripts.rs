@@ -8,7 +8,7 @@ use crate::client::{Client, command};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const SCRIPT: &str = "return redis.call('INCR', KEYS[1])";
 
 /// Gives the script through this client, and returns its digest.

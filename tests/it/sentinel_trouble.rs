@@ -2,15 +2,15 @@
 //! nobody off the right one. Method: scripted Sentinels beside real ones, and real ones killed.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::bed::{Bed, FAILOVER_LIMIT, holds_for, wait_until};
+use crate::bed::{Bed, FAILOVER_LIMIT, Start, holds_for, wait_until};
 use crate::fakes::{FakeSentinel, FakeServer, Manner, Reaction};
 use crate::proxy::{Builder, Proxy};
 use crate::value::Value;
 use crate::writer::Writer;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A proxy that asks `first` before the Sentinels of `bed`.
 fn behind(first: &FakeSentinel, bed: &Bed) -> Builder {
@@ -69,7 +69,7 @@ fn two_sentinels_that_disagree_cause_one_switch() {
         "+switch-master",
         &format!("mymaster 127.0.0.1 {from} 127.0.0.1 {to}"),
     );
-    proxy.wait_primary(Duration::from_secs(3), new.addr());
+    proxy.wait_primary(SOON, new.addr());
     let before = old.count("$3\r\nSET\r\n");
     holds_for(Duration::from_secs(4), "one switch and no flapping", || {
         proxy.connect().call(&["SET", "k", "v"]).is_ok() && proxy.generation() == 2
@@ -209,20 +209,12 @@ fn a_sentinel_that_hangs_delays_nobody() {
     bed.sentinel(0).freeze();
     bed.begin_failover(1);
     let new = bed.wait_promoted(bed.server(0).port());
-    let promoted = Instant::now();
+    let promoted = Start::now();
     proxy.wait_primary(FAILOVER_LIMIT, new.addr());
-    assert!(
-        promoted.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        promoted.elapsed()
-    );
-    let asked = Instant::now();
+    promoted.within(Duration::from_secs(2));
+    let asked = Start::now();
     assert_eq!(proxy.connect().node_port(), new.port());
-    assert!(
-        asked.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        asked.elapsed()
-    );
+    asked.within(Duration::from_millis(500));
 }
 
 #[test]

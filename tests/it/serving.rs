@@ -9,7 +9,7 @@ use crate::client::{Client, command};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn small() -> (Bed, Proxy) {
     let bed = Bed::lonely();

@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::writer::{Writer, executed_twice};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const WRITERS: usize = 4;
 /// Where the figures go.
 const FILE: &str = "soak.jsonl";

@@ -4,13 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bed::{Bed, FAILOVER_LIMIT, Node, eventually, holds_for, wait_until};
+use crate::bed::{Bed, FAILOVER_LIMIT, Node, Start, eventually, holds_for, wait_until};
 use crate::client::Client;
 use crate::proxy::Proxy;
 use crate::value::Value;
 use crate::writer::{Writer, executed_twice};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 /// From a Sentinel's first word to the last move, on a machine that is busy with other tests.
 const MOVE_LIMIT: Duration = Duration::from_millis(1500);
 
@@ -94,7 +94,7 @@ fn a_frozen_primary_gets_nothing_when_it_wakes() {
     old.freeze();
     waiting.send(&["SET", "k", "while frozen"]).unwrap();
     let new = moved(&bed, &proxy, old);
-    let told = waiting.reply_within(Duration::from_secs(1)).unwrap();
+    let told = waiting.reply_within(SOON).unwrap();
     let uncertain = told
         .error()
         .is_some_and(|text| text.starts_with("UNCERTAIN"));
@@ -153,16 +153,15 @@ fn a_paused_old_primary_does_not_hold_writers_back() {
     let bed = Bed::usual();
     let proxy = Proxy::ready(&bed);
     let old = bed.primary();
+    let started = Start::now();
     let writer = Writer::start(proxy.addr(), "w");
     assert!(old.command(&["CLIENT", "PAUSE", "22000", "WRITE"]).is_ok());
     bed.begin_failover(0);
     moved(&bed, &proxy, old);
     writer.wait_acks(10);
+    // Without an acknowledgement.
     let gap = writer.stop().longest_gap();
-    assert!(
-        gap < Duration::from_secs(5),
-        "{gap:?} without an acknowledgement"
-    );
+    started.took(gap, Duration::from_secs(5));
 }
 
 #[test]
@@ -193,13 +192,9 @@ fn a_crash_a_fast_return_and_then_a_demotion() {
     bed.server(2).wait_link_up();
     bed.begin_failover(1);
     let new = bed.wait_promoted(old.port());
-    let promoted = Instant::now();
+    let promoted = Start::now();
     moved(&bed, &proxy, old);
-    assert!(
-        promoted.elapsed() < Duration::from_millis(2500),
-        "{:?}",
-        promoted.elapsed()
-    );
+    promoted.within(Duration::from_millis(2500));
     assert_eq!(served_by(&proxy), new.port());
 }
 

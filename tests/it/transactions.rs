@@ -9,7 +9,7 @@ use crate::proxy::{Proxy, in_front_of};
 use crate::restoring::more_than_kept;
 use crate::value::Value;
 
-const SOON: std::time::Duration = std::time::Duration::from_secs(10);
+const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn demote(bed: &Bed) {
     let port = bed.server(1).port().to_string();

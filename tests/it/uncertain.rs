@@ -10,7 +10,7 @@ use crate::fakes::{FakeSentinel, FakeServer, Reaction};
 use crate::proxy::{Builder, Proxy};
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn in_front_of(server: &FakeServer) -> (FakeSentinel, Builder) {
     let sentinel = FakeSentinel::start("mymaster", server.addr(), 1);

@@ -7,7 +7,7 @@ use crate::bed::{Bed, wait_until};
 use crate::client::Client;
 use crate::proxy::Proxy;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[track_caller]
 fn earns(client: &mut Client) {

@@ -1,7 +1,6 @@
 //! Real servers on loopback, and discovery running against them.
 
-use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -10,15 +9,19 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::ports::free_port;
 use crate::discovery::connection::{Connection, Reply};
-
 use crate::discovery::message;
 use crate::net::HostPort;
 
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
-/// Longer than two attempts at a failover: Sentinels that split their votes try again only after
-/// twice the failover-timeout.
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a server that runs may take to answer a question of the tests.
+pub(super) const ANSWER: Duration = Duration::from_secs(20);
+/// Lines of each server's log that are told when a test fails.
+const LOG_TAIL: usize = 6;
+/// Longer than several attempts at a failover: Sentinels that split their votes try again only after
+/// twice the failover-timeout, and one that was paused does nothing for 30 s.
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The server: `STEADFAST_TEST_SERVER` is `redis`, `valkey` or the path of a binary.
 fn program() -> String {
@@ -34,6 +37,7 @@ pub(super) struct Server {
     pub(super) address: HostPort,
     command: Command,
     process: Child,
+    log: PathBuf,
 }
 
 impl Server {
@@ -44,13 +48,13 @@ impl Server {
     }
 
     pub(super) fn start(dir: &Path, config: &str, sentinel: bool) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let file = dir.join(format!("{port}.conf"));
-        let dir = dir.display();
-        let text = format!("port {port}\nbind 127.0.0.1\ndir {dir}\nsave \"\"\n{config}");
+        let log = dir.join(format!("{port}.log"));
+        let (dir, log_name) = (dir.display(), log.display());
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\ndir {dir}\nlogfile {log_name}\nsave \"\"\n{config}"
+        );
         std::fs::write(&file, text).expect("configuration written");
         let mut command = Command::new(program());
         command
@@ -64,7 +68,15 @@ impl Server {
             address: HostPort::new("127.0.0.1", port),
             process: command.spawn().expect("the server runs"),
             command,
+            log,
         }
+    }
+
+    /// The end of its log.
+    fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
     }
 
     pub(super) fn signal(&self, signal: rustix::process::Signal) {
@@ -80,15 +92,18 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.address, self.log_tail());
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 pub(super) async fn ask(address: &HostPort, args: &[&str]) -> Option<Reply> {
-    let mut connection = Connection::open(address, None, LIMIT).await.ok()?;
+    let mut connection = Connection::open(address, None, ANSWER).await.ok()?;
     let args: Vec<_> = args.iter().map(|arg| arg.as_bytes()).collect();
-    connection.request(&args, LIMIT).await.ok()
+    connection.request(&args, ANSWER).await.ok()
 }
 
 pub(super) struct Bed {
@@ -179,9 +194,10 @@ impl Bed {
         for sentinel in &self.sentinels {
             let (address, old, out) = (sentinel.address.clone(), old.clone(), out.clone());
             tokio::spawn(async move {
-                let mut connection = Connection::open(&address, None, LIMIT).await.expect("open");
+                let opened = Connection::open(&address, None, ANSWER).await;
+                let mut connection = opened.expect("open");
                 let question: &[&[u8]] = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", b"mymaster"];
-                while let Ok(reply) = connection.request(question, LIMIT).await {
+                while let Ok(reply) = connection.request(question, ANSWER).await {
                     if message::address(&reply, true).is_ok_and(|named| named != old) {
                         let _ = out.send(Instant::now()).await;
                         return;

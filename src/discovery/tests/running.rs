@@ -108,6 +108,12 @@ impl Running {
         (primary.address, seen)
     }
 
+    /// Waits until writes are held. That is by quiescing, unless this process was just paused and is
+    /// still finding out whether its primary is one.
+    pub(super) async fn held(&self) {
+        until("writes are held", async || self.now().gate != Gate::Open).await;
+    }
+
     pub(super) async fn gate(&self, gate: Gate) {
         until("the gate", async || self.now().gate == gate).await;
     }

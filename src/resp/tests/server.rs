@@ -18,7 +18,7 @@ use super::values;
 use crate::resp::ReplyScanner;
 
 /// How long a test waits for anything a server does.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that dies with its owner, also while a test panics.
 pub(super) struct Server {

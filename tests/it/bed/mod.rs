@@ -8,12 +8,14 @@ mod node;
 mod ports;
 mod process;
 mod recorder;
+mod stall;
 mod wait;
 
 pub(crate) use node::{Node, with_hosts};
 pub(crate) use ports::free_port;
 pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
+pub(crate) use stall::Start;
 pub(crate) use wait::{eventually, holds_for, wait_until};
 
 use std::fs;
@@ -37,9 +39,10 @@ use crate::value::Value;
 /// Tries to start a bed when another process takes a port first.
 const TRIES: usize = 3;
 /// How long a bed may take to be whole.
-const WHOLE_LIMIT: Duration = Duration::from_secs(15);
-/// How long a failover may take.
-pub(crate) const FAILOVER_LIMIT: Duration = Duration::from_secs(30);
+const WHOLE_LIMIT: Duration = Duration::from_secs(60);
+/// How long a failover may take: several attempts, because Sentinels that split their votes try again
+/// only after twice the failover-timeout.
+pub(crate) const FAILOVER_LIMIT: Duration = Duration::from_secs(90);
 
 /// One running deployment.
 pub(crate) struct Bed {

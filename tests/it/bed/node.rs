@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::value::Value;
 
 /// How long a node may take to answer after its start.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// What kind of process a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

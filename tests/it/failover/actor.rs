@@ -12,7 +12,7 @@ use crate::value::Value;
 /// How often a waiting actor looks whether it should end.
 const SLICE: Duration = Duration::from_millis(100);
 /// A reply later than this is none: longer than any hold.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What an actor and its owner share.
 pub(super) struct Desk<T> {

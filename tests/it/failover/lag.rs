@@ -14,7 +14,7 @@ use super::report::rounds;
 use crate::bed::{Bed, eventually, wait_until};
 use crate::proxy::Proxy;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_a_lagging_replica_never_received_is_lost_and_said_to_be() {

@@ -10,11 +10,11 @@ use super::pusher::{self, Pushes};
 use crate::bed::{Node, wait_until};
 
 /// Everybody must have got going by then.
-const START_LIMIT: Duration = Duration::from_secs(10);
+const START_LIMIT: Duration = Duration::from_secs(60);
 /// Everybody must have gone on by then; longer than any hold.
-const SETTLE_LIMIT: Duration = Duration::from_secs(40);
+const SETTLE_LIMIT: Duration = Duration::from_secs(90);
 /// Queued jobs must have been popped by then.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+const DRAIN_LIMIT: Duration = Duration::from_secs(60);
 /// Acknowledgements of each writer before the fault and after it.
 const ENOUGH: usize = 50;
 /// Two producers at this pace make 200 jobs a second.

@@ -14,7 +14,7 @@ use crate::rng::Rng;
 use crate::soak::soak;
 use crate::value::Value;
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// A server behind a forwarder, and a proxy that knows only the forwarder.
 struct Route {

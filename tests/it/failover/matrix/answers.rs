@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::stage::{is, nothing, ok};
+use crate::bed::Start;
 use crate::client::Client;
 use crate::fakes::{FakeSentinel, FakeServer, Reaction};
 use crate::proxy::Proxy;
@@ -120,8 +121,10 @@ fn waited_out(refusal: &str, args: &[&str]) {
 fn passed_on(refusal: &str, args: &[&str]) {
     let mut scene = Scene::set(refusal);
     scene.refuse();
+    let asked = Start::now();
     scene.client.send(args).unwrap();
-    scene.client.reply_within(AT_ONCE).unwrap();
+    scene.client.reply().unwrap();
+    asked.within(AT_ONCE);
     assert_eq!(scene.client.raw(), refusal.as_bytes());
     assert_eq!(scene.mood.refused.load(Ordering::Relaxed), 1, "{refusal}");
 }
@@ -203,8 +206,10 @@ fn any_other_reply_to_exec_is_the_applications() {
         let mut scene = Scene::set(&reply);
         queue(&mut scene);
         scene.refuse();
+        let asked = Start::now();
         scene.client.send(&["EXEC"]).unwrap();
-        scene.client.reply_within(AT_ONCE).unwrap();
+        scene.client.reply().unwrap();
+        asked.within(AT_ONCE);
         assert_eq!(scene.client.raw(), reply.as_bytes());
     }
 }

@@ -9,7 +9,7 @@ use crate::proxy::Proxy;
 use crate::value::Value;
 
 /// How long anything may take that should just work.
-pub(super) const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 /// How long a wait is that should find nothing.
 pub(super) const BRIEF: Duration = Duration::from_millis(150);
 const APP_RULES: &str = "on >app-pw ~* &* +@all -@dangerous";
