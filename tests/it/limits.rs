@@ -123,7 +123,8 @@ fn a_client_that_does_not_read_stalls_nobody_and_costs_little() {
     for _ in 0..200 {
         let asked = Start::now();
         assert_eq!(neighbour.call(&["PING"]), Value::Simple("PONG".into()));
-        asked.within(Duration::from_secs(1));
+        // Who waits for the one that does not read waits for ever.
+        asked.within(Duration::from_secs(5));
     }
     let above = proxy.rss_kib().saturating_sub(base);
     assert!(

@@ -14,6 +14,9 @@ const SOON: Duration = Duration::from_secs(60);
 /// From a Sentinel's first word to the last move, on a machine that is busy with other tests.
 const MOVE_LIMIT: Duration = Duration::from_millis(1500);
 
+/// A pause of a thread that it notices for certain.
+const NOTICED_PAUSE: Duration = Duration::from_millis(700);
+
 /// A new connection that is served, and by which node.
 #[track_caller]
 fn served_by(proxy: &Proxy) -> u16 {
@@ -173,10 +176,13 @@ fn two_primaries_and_only_one_is_used() {
     let new = moved(&bed, &proxy, old);
     old.thaw();
     wait_until(SOON, "both say master", || old.role() == "master");
-    for _ in 0..300 {
+    // The danger is over when a Sentinel has demoted the old one, eight seconds later or more.
+    let mut in_danger = 0;
+    while in_danger < 300 && old.role() == "master" {
         assert_eq!(proxy.connect().node_port(), new.port());
+        in_danger += 1;
     }
-    assert_eq!(old.role(), "master", "the test took longer than the danger");
+    assert!(in_danger >= 30, "the danger was over after {in_danger}");
 }
 
 #[test]
@@ -207,10 +213,13 @@ fn a_proxy_that_slept_through_a_failover_acknowledges_nothing_from_the_old_node(
     for client in &mut clients {
         assert!(client.call(&["SET", "k", "before"]).is_ok());
     }
+    let frozen = Instant::now();
     proxy.freeze();
     let new = bed.failover();
     // Often shorter than the lease, which alone would not do: a thread must notice its own pause.
     bed.wait_named(new);
+    // Sentinels that were kept waiting are quicker than the shortest pause that is noticed.
+    std::thread::sleep(NOTICED_PAUSE.saturating_sub(frozen.elapsed()));
     for (index, client) in clients.iter_mut().enumerate() {
         client
             .send(&["SET", &format!("slept:{index}"), "1"])
@@ -223,6 +232,7 @@ fn a_proxy_that_slept_through_a_failover_acknowledges_nothing_from_the_old_node(
             acknowledged.push(format!("slept:{index}"));
         }
     }
+    assert_eq!(old.role(), "master", "the test took longer than the danger");
     for key in &acknowledged {
         assert_eq!(
             new.command(&["EXISTS", key]),
@@ -231,7 +241,6 @@ fn a_proxy_that_slept_through_a_failover_acknowledges_nothing_from_the_old_node(
         );
     }
     assert_eq!(served_by(&proxy), new.port());
-    assert_eq!(old.role(), "master", "the test took longer than the danger");
 }
 
 #[test]

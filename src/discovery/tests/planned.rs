@@ -237,9 +237,9 @@ async fn a_process_started_in_the_middle_waits_for_the_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_promoted_replica_lacks_is_counted() {
-    let bed = Bed::start(1_000).await;
+    let bed = Bed::start(10_000).await;
     let (running, old) = Running::attentive(&bed, |config| config).await;
-    // From here on the replicas can no longer follow, which no Sentinel minds for ten seconds.
+    // From here on the replicas can no longer follow, which no Sentinel minds for ten times as long.
     for replica in replicas(&bed, &old) {
         let stranger = ["CONFIG", "SET", "masteruser", "nobody", "masterauth", "x"];
         for pair in stranger[2..].chunks(2) {

@@ -15,7 +15,7 @@ pub(crate) use node::{Node, with_hosts};
 pub(crate) use ports::free_port;
 pub(crate) use process::Process;
 pub(crate) use recorder::Recorder;
-pub(crate) use stall::Start;
+pub(crate) use stall::{Start, withheld_since};
 pub(crate) use wait::{eventually, holds_for, wait_until};
 
 use std::fs;
@@ -83,6 +83,7 @@ impl Bed {
             Permit::take
         };
         let mut permit = Some(take());
+        stall::watch();
         let mut trouble = None;
         for _ in 0..TRIES {
             let bed = Self::lay_out(&wish, permit.take().unwrap_or_else(take)).unwrap();

@@ -18,8 +18,11 @@ const USUAL: Duration = Duration::from_millis(1);
 static WITHHELD: AtomicU64 = AtomicU64::new(0);
 /// What is remembered of its own, to tell one long pause from many short ones.
 const LONG: Duration = Duration::from_millis(100);
+/// How often the sum is remembered.
+const SAMPLE: Duration = Duration::from_millis(100);
 
 static LONG_ONES: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
+static SAMPLES: Mutex<Vec<(Instant, Duration)>> = Mutex::new(Vec::new());
 static CLOCK: OnceLock<thread::JoinHandle<()>> = OnceLock::new();
 
 /// A moment from which time is measured.
@@ -36,7 +39,7 @@ pub(crate) struct Start {
 impl Start {
     /// Now.
     pub(crate) fn now() -> Self {
-        CLOCK.get_or_init(|| thread::spawn(count));
+        watch();
         Self {
             at: Instant::now(),
             withheld: withheld(),
@@ -86,11 +89,26 @@ impl Start {
     }
 }
 
+/// Begins to count, unless that has begun.
+pub(crate) fn watch() {
+    CLOCK.get_or_init(|| thread::spawn(count));
+}
+
+/// How much the machine withheld since `at`, a moment after counting had begun.
+#[allow(dead_code, reason = "as above")]
+pub(crate) fn withheld_since(at: Instant) -> Duration {
+    let samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = samples.iter().rev().find(|(then, _)| *then <= at);
+    withheld().saturating_sub(before.map_or(Duration::ZERO, |(_, sum)| *sum))
+}
+
 fn withheld() -> Duration {
     Duration::from_nanos(WITHHELD.load(Ordering::Relaxed))
 }
 
 fn count() {
+    let mut sampled = Instant::now();
+    sample(sampled);
     loop {
         let began = Instant::now();
         thread::sleep(STEP);
@@ -103,5 +121,14 @@ fn count() {
             let mut long = LONG_ONES.lock().unwrap_or_else(PoisonError::into_inner);
             long.push((Instant::now(), late));
         }
+        if sampled.elapsed() >= SAMPLE {
+            sampled = Instant::now();
+            sample(sampled);
+        }
     }
+}
+
+fn sample(now: Instant) {
+    let mut samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
+    samples.push((now, withheld()));
 }

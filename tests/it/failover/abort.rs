@@ -78,7 +78,7 @@ fn aborted(channel: &str, begin: impl Fn(&Bed, &Recorder)) -> serde_json::Value 
     let mut faults = always(&outcome);
     faults.extend(planned(&outcome, PAUSE));
     faults.extend(unless(
-        late <= RESUME + noise(),
+        late <= RESUME + noise(&outcome),
         format!("resumed {late:?} late"),
     ));
     let stayed = proxy.primary() == Some(old.addr()) && proxy.generation() == 1;

@@ -21,6 +21,8 @@ fn what_a_lagging_replica_never_received_is_lost_and_said_to_be() {
     rounds("planned, lagging", |_| {
         let bed = Bed::builder()
             .alone()
+            // A replica cut off for ten times as long is not chosen.
+            .down_after(10_000)
             .requirepass("secret")
             .line_of(1, "replica-priority 1")
             .start();

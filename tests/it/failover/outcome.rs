@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::jobs::{STOP, Shift};
 use super::load::{Books, list, queue};
 use super::pusher::Pushes;
-use crate::bed::Node;
+use crate::bed::{Node, withheld_since};
 
 /// When what happened.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,8 @@ pub(super) struct Outcome {
     pub(super) disorder: usize,
     /// Acknowledged writes in all.
     pub(super) written: usize,
+    /// How much of the time since the fault the machine withheld from this process.
+    pub(super) withheld: Duration,
     named: Option<Instant>,
 }
 
@@ -61,6 +63,7 @@ impl Outcome {
     pub(super) fn of(books: &Books, primary: &Node, moments: Moments) -> Self {
         let mut outcome = Self {
             named: moments.named,
+            withheld: withheld_since(moments.fault),
             ..Self::default()
         };
         for (index, pushes) in books.pushers.iter().enumerate() {
@@ -173,6 +176,7 @@ impl Outcome {
             "first_ack_ms": self.first_ack().map(ms),
             "missed": self.missed,
             "longest_nil_ms": ms(self.longest_nil),
+            "withheld_ms": ms(self.withheld),
         })
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn always(outcome: &Outcome) -> Vec<String> {
 /// A call that waits ends in time; one that a frozen primary has may end with the outage.
 pub(super) fn in_time(outcome: &Outcome, excuse: Duration) -> Option<String> {
     unless(
-        outcome.longest_nil <= LONGEST_NIL + excuse,
+        outcome.longest_nil <= LONGEST_NIL + excuse + withheld(outcome),
         format!("an empty pop of 2 s took {:?}", outcome.longest_nil),
     )
 }
@@ -94,7 +94,7 @@ pub(super) fn planned(outcome: &Outcome, pause: Duration) -> Vec<String> {
             format!("{} UNCERTAIN", outcome.uncertain),
         ),
         unless(
-            longest <= pause + noise(),
+            longest <= pause + noise(outcome),
             format!("a pause of {longest:?}"),
         ),
     ];
@@ -111,7 +111,7 @@ pub(super) fn unplanned(outcome: &Outcome) -> Vec<String> {
             format!("{} UNCERTAIN for one client", outcome.most_uncertain),
         ),
         unless(
-            first <= FIRST_ACK + noise(),
+            first <= FIRST_ACK + noise(outcome),
             format!("first acknowledged after {first:?}"),
         ),
     ];
@@ -127,13 +127,24 @@ pub(super) fn paused(outcome: &Outcome) -> Vec<String> {
             format!("{} UNCERTAIN for one client", outcome.most_uncertain),
         ),
         unless(
-            outcome.longest_pause() <= PAUSED_PAUSE,
+            outcome.longest_pause() <= PAUSED_PAUSE + withheld(outcome),
             format!("a pause of {:?}", outcome.longest_pause()),
         ),
     ];
     checks.into_iter().flatten().chain(kept(outcome)).collect()
 }
 
-pub(super) fn noise() -> Duration {
-    if is_long() { Duration::ZERO } else { NOISE }
+/// What may be added to a time measured in this round.
+pub(super) fn noise(outcome: &Outcome) -> Duration {
+    let usual = if is_long() { Duration::ZERO } else { NOISE };
+    usual + withheld(outcome)
+}
+
+/// What the machine withheld, which is no part of any time measured; a soak counts it in.
+fn withheld(outcome: &Outcome) -> Duration {
+    if is_long() {
+        Duration::ZERO
+    } else {
+        outcome.withheld
+    }
 }
