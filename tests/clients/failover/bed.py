@@ -25,10 +25,10 @@ NODES = 3
 SENTINELS = 3
 DOWN_AFTER_MS = 1500
 FAILOVER_TIMEOUT_MS = 5000
-START_LIMIT = 30
-# An election that splits is tried again after twice the failover timeout.
-SWITCH_LIMIT = 40
-ASK_LIMIT = 1
+START_LIMIT = 90
+# An election that splits is tried again after twice the failover timeout, and may split again.
+SWITCH_LIMIT = 90
+ASK_LIMIT = 10
 POLL = 0.02
 # Long enough that every client has a command in flight, far below heartbeat and down-after.
 FREEZE = 0.15

@@ -51,8 +51,8 @@ FAULTS = {
 DEFAULT_SCENARIOS = ["planned", "crash", "refused", "closed"]
 # Only for those whom an error reply ends.
 CLOSED_PROGRAMS = ["celery_load.py"]
-READY_LIMIT = 40
-RESULT_LIMIT = 75
+READY_LIMIT = 90
+RESULT_LIMIT = 150
 # Every program shows its steady state for this long before anything is done to the primary.
 CALM = 0.5
 

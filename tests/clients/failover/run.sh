@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-readonly LIMIT=230
+readonly LIMIT=600
 export NODE_PATH=$PWD/target/tools/node/node_modules
 export PYTHONDONTWRITEBYTECODE=1
 
