@@ -11,7 +11,7 @@ use crate::proxy::Proxy;
 use crate::value::Value;
 
 /// How long a Sentinel waits for the promotion.
-const FAILOVER_TIMEOUT_MS: u32 = 3000;
+const FAILOVER_TIMEOUT_MS: u32 = 8000;
 /// Far below that, far above what a busy machine adds to one read.
 const READ_PAUSE: Duration = Duration::from_millis(700);
 const WRITE_PAUSE: Duration = Duration::from_millis(1400);
@@ -60,6 +60,7 @@ fn longest_pause(proxy: &Proxy, words: &'static [&'static str], stop: &AtomicBoo
 fn readers_do_not_pause_for_what_writers_wait_for() {
     let (bed, proxy) = stuck();
     let stop = AtomicBool::new(false);
+    let started = Start::now();
     thread::scope(|scope| {
         let reader = scope.spawn(|| longest_pause(&proxy, &["GET", "k"], &stop));
         let writer = scope.spawn(|| longest_pause(&proxy, &["INCR", "n"], &stop));
@@ -69,7 +70,7 @@ fn readers_do_not_pause_for_what_writers_wait_for() {
         stop.store(true, Ordering::SeqCst);
         let (read, written) = (reader.join().unwrap(), writer.join().unwrap());
         assert!(written > WRITE_PAUSE, "writers waited {written:?}");
-        assert!(read < READ_PAUSE, "readers waited {read:?}");
+        started.took(read, READ_PAUSE);
     });
 }
 
