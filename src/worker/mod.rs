@@ -101,7 +101,7 @@ const SCRATCH_LEN: usize = 64 * 1024;
 /// Least time between two log lines about the same trouble of all sessions.
 const COMPLAINT_GAP: Duration = Duration::from_secs(10);
 /// How often a worker shows a sign of life when it has nothing else to do.
-const PULSE: Duration = Duration::from_millis(200);
+const PULSE: Duration = Duration::from_millis(50);
 const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
 /// How long sessions get to finish what is in flight when the process stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
