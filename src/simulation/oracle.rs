@@ -70,10 +70,8 @@ fn order(cluster: &Cluster, executions: &[Execution]) {
     let sent = cluster.ledger.sent.borrow();
     let mut last: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     for execution in executions {
-        // A call that waits may be asked again, behind what its client sent after it.
-        let client = match sent.get(&execution.token) {
-            Some(sent) if sent.word != Word::BlockingPop => sent.client,
-            _ => continue,
+        let Some(client) = sent.get(&execution.token).map(|sent| sent.client) else {
+            continue;
         };
         let before = last.insert((client, execution.node), execution.token);
         if let Some(before) = before.filter(|before| *before > execution.token) {

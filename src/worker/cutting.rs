@@ -241,8 +241,14 @@ impl Session {
                     kind
                 }
             };
+            let waits = matches!(kind, Kind::Blocking(_));
             link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
+            if waits {
+                self.flush(buffer, at, &permit);
+                intake.awaits_pop = true;
+                return Permit::Wait;
+            }
             return permit;
         }
         self.flush(buffer, at, &permit);

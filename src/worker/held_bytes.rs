@@ -83,7 +83,7 @@ impl Session {
             Route::Attached(_) => true,
             Route::None | Route::Connecting => !intake.is_waiting(),
         };
-        served && !intake.blocked && !self.has_backlog() && self.worker.may_send_now()
+        served && !intake.awaits_answer() && !self.has_backlog() && self.worker.may_send_now()
     }
 
     /// What a lost link leaves behind beyond what the process may keep cannot be sent again.

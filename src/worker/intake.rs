@@ -29,6 +29,9 @@ pub(crate) struct Intake {
     pub(super) streaming: Streaming,
     /// An answer must come before anything more may be sent.
     pub(super) blocked: bool,
+    /// The same for the answer to a blocking call. It may have to be asked again elsewhere, and what
+    /// its client sent after it would have been executed by then.
+    pub(super) awaits_pop: bool,
     /// The client has presented what it must where Steadfast logs in for it.
     pub(super) admitted: bool,
     /// MULTI was sent and neither EXEC nor DISCARD nor RESET since.
@@ -80,6 +83,7 @@ impl Intake {
             kept_in: None,
             streaming: Streaming::No,
             blocked: false,
+            awaits_pop: false,
             admitted: config.client_password.is_none(),
             in_multi: false,
             hopeless: false,
@@ -156,6 +160,11 @@ impl Intake {
     pub(crate) fn skip_body(&mut self, n: usize) {
         let skipped = self.scanner.skip_body(n);
         debug_assert!(skipped, "no more was read than the body has");
+    }
+
+    /// Whether nothing may be sent before an answer has come.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.blocked || self.awaits_pop
     }
 
     /// The answer that was waited for has come.

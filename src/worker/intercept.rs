@@ -54,7 +54,10 @@ impl Session {
             // Not reached: nothing is scanned while waiting.
             (Permit::Wait, _) => {}
         }
-        if intake.blocked { Permit::Wait } else { permit }
+        match intake.awaits_answer() {
+            true => Permit::Wait,
+            false => permit,
+        }
     }
 
     fn send_special(

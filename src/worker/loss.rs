@@ -80,6 +80,7 @@ impl Session {
     fn sort(self: &Rc<Self>, mut cases: Vec<Case>) {
         let mut intake = self.intake.borrow_mut();
         intake.blocked = false;
+        intake.awaits_pop = false;
         intake.awaits_multi = false;
         if intake.is_streaming() {
             if let Some(last) = cases.last_mut() {

@@ -63,7 +63,10 @@ impl Session {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
             Special::Monitor if argc == 1 => Kind::Monitor,
-            Special::Blocking => Kind::Blocking(Instant::now()),
+            Special::Blocking => {
+                intake.awaits_pop = true;
+                Kind::Blocking(Instant::now())
+            }
             Special::Script => Kind::Script(Mark::default()),
             Special::Scan { kind } => Kind::Scan(kind),
             Special::Multi => Kind::Multi,

@@ -49,7 +49,7 @@ impl Session {
     /// Whether what was admitted may be sent now, and where; asks the pool for a link if that is
     /// missing.
     pub(super) fn way(self: &Rc<Self>, intake: &mut Intake) -> Permit {
-        if intake.blocked {
+        if intake.awaits_answer() {
             return Permit::Wait;
         }
         let live = match intake.is_streaming() {

@@ -118,6 +118,7 @@ impl Session {
         // Denied by this node, it would have the rest executed one by one.
         intake.awaits_multi = kind == Kind::Multi;
         intake.blocked |= intake.awaits_multi;
+        intake.awaits_pop |= matches!(kind, Kind::Blocking(_));
         link.command(self, kind, &frame);
         intake.blocked |= logs_in && self.login_holds_back();
         if resets {

@@ -263,6 +263,13 @@ impl Session {
         }
     }
 
+    /// A blocking call is answered: what its client sent after it may go.
+    pub(super) fn pop_answered(&self) {
+        if std::mem::take(&mut self.intake.borrow_mut().awaits_pop) {
+            self.task.wake();
+        }
+    }
+
     /// An answer that commands had to wait for has come. On a link that is being restored more of
     /// them are to come: what was queued is sent only when its MULTI was granted.
     pub(crate) fn unblock(&self) {

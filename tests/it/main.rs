@@ -46,3 +46,4 @@ mod switch;
 mod transactions;
 mod uncertain;
 mod waiting;
+mod waiting_calls;

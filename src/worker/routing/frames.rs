@@ -159,6 +159,14 @@ impl Router {
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
         if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
+            if let Some(Slot {
+                owner,
+                kind: Kind::Blocking(_),
+                ..
+            }) = self.head()
+            {
+                owner.pop_answered();
+            }
             self.pop();
         }
         self.mode = Mode::Start;
