@@ -239,7 +239,7 @@ impl ClientState {
         let Some(results) = elements(reply) else {
             return;
         };
-        if !transaction.is_replayable() {
+        if !transaction.is_whole() {
             self.lose_track();
         }
         for (frame, result) in transaction.frames().skip(1).zip(results) {
@@ -254,9 +254,9 @@ impl ClientState {
         }
     }
 
-    /// The server refused something instead of queueing it, and will refuse EXEC for that.
+    /// The server refused something instead of queueing it, and mostly refuses EXEC for that.
     pub(super) fn spoil_transaction(&mut self) {
-        self.transaction.iter_mut().for_each(|it| it.spoil());
+        self.transaction.iter_mut().for_each(|it| it.refuse());
     }
 
     /// EXEC was answered: whatever it said, the transaction is over, and so is every watch.

@@ -10,7 +10,10 @@ const KEPT_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     frames: Vec<u8>,
+    /// Something that was queued is not in `frames`.
     incomplete: bool,
+    /// The server refused something in between.
+    refused: bool,
     sets: bool,
 }
 
@@ -35,18 +38,27 @@ impl Transaction {
             Some(frame) if self.frames.len() + frame.len() <= KEPT_MAX && !self.incomplete => {
                 self.frames.extend_from_slice(frame);
             }
-            _ => self.spoil(),
+            _ => {
+                self.incomplete = true;
+                self.frames = Vec::new();
+            }
         }
     }
 
-    /// Queued again without what is missing, it would be executed although it must not be.
-    pub(super) fn spoil(&mut self) {
-        self.incomplete = true;
-        self.frames = Vec::new();
+    /// The server refused something instead of queueing it. Queued again without that, the rest might
+    /// be executed although it must not be; what was queued is still wanted, because not every refusal
+    /// has the server refuse EXEC (WATCH inside MULTI has not, on Redis 7.0).
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
     }
 
     /// Whether all of it is at hand, and nothing was refused.
     pub(super) fn is_replayable(&self) -> bool {
+        !self.incomplete && !self.refused
+    }
+
+    /// Whether all that was queued is at hand.
+    pub(super) fn is_whole(&self) -> bool {
         !self.incomplete
     }
 

@@ -60,6 +60,20 @@ pub(super) const STORIES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "EXEC may change the RESP version although WATCH was refused inside MULTI",
+        &[
+            "HELLO 3 SETNAME a",
+            "MULTI",
+            "WATCH d:a",
+            "HELLO 2 SETNAME c",
+            "EXEC",
+            "PSUBSCRIBE d:1 d:2",
+            "PING x",
+            "PUNSUBSCRIBE",
+            "CLIENT GETNAME",
+        ],
+    ),
+    (
         "MULTI is no transaction for a RESP2 subscriber",
         &[
             "SUBSCRIBE d:1",
