@@ -1,6 +1,7 @@
 //! Stories told in every run, the same one told twice, and planted bugs that must be noticed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::planted::Bug;
@@ -12,18 +13,22 @@ const SEEDS_SOAK: u64 = 10_000;
 const SEEDS_PLANTED: u64 = 100;
 /// Violations of a failed story that are printed.
 const VIOLATIONS_SHOWN: usize = 5;
+/// Failed stories after which no more are told.
+const FAILURES_MAX: usize = 20;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn check(seed: u64, tale: &Tale) {
+fn check(seed: u64, tale: &Tale) -> Result<(), String> {
     let shown: Vec<_> = tale.violations.iter().take(VIOLATIONS_SHOWN).collect();
-    assert!(
-        shown.is_empty(),
+    if shown.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
         "seed {seed}: {shown:#?}\nagain, with all that happened: STEADFAST_SEED={seed} cargo test \
          --lib simulation::tests::stories -- --nocapture"
-    );
+    ))
 }
 
 #[test]
@@ -35,23 +40,25 @@ fn stories_hold_whatever_goes_wrong() {
         let tale = tell(seed, None);
         #[expect(clippy::print_stdout, reason = "the one seed that is looked into")]
         tale.lines.iter().for_each(|line| println!("{line}"));
-        return check(seed, &tale);
+        return check(seed, &tale).unwrap_or_else(|wrong| panic!("{wrong}"));
     }
     let soak = std::env::var_os("STEADFAST_SOAK").is_some();
     let seeds = if soak { SEEDS_SOAK } else { SEEDS };
     let (next, began) = (AtomicU64::new(0), Instant::now());
     let (faults, commands, uncertain) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let failures = Mutex::new(Vec::new());
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds {
+            let failed = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+            if seed >= seeds || failed().len() >= FAILURES_MAX {
                 return;
             }
             let tale = tell(seed, None);
             faults.fetch_add(tale.faults, Ordering::Relaxed);
             commands.fetch_add(tale.commands, Ordering::Relaxed);
             uncertain.fetch_add(tale.uncertain, Ordering::Relaxed);
-            check(seed, &tale);
+            failed().extend(check(seed, &tale).err());
         }
     };
     std::thread::scope(|scope| {
@@ -65,6 +72,10 @@ fn stories_hold_whatever_goes_wrong() {
             began.elapsed()
         );
     }
+    let failures = failures
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 #[test]
