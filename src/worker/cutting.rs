@@ -136,7 +136,8 @@ impl Session {
             at = Cursor::at(buffer.len());
         }
         let waits = matches!(permit, Permit::Wait) && at.scan < buffer.len();
-        intake.set_held(&self.worker, waits);
+        // An outage holds nothing of what only comes after a call that waits.
+        intake.set_held(&self.worker, waits && !self.awaits_pop(intake));
         at
     }
 
@@ -221,7 +222,7 @@ impl Session {
             }
         }
         if let Permit::Send(link) = &permit
-            && let Some(kind) = intake.ordinary()
+            && let Some(kind) = intake.ordinary(&buffer[at.frame..at.scan])
         {
             let kind = match kind {
                 Kind::Plain | Kind::Queued => kind,
@@ -241,15 +242,14 @@ impl Session {
                     kind
                 }
             };
-            let waits = matches!(kind, Kind::Blocking(_));
+            intake.awaits_pop = matches!(kind, Kind::Blocking(_));
             link.expect(self, kind, at.scan - at.frame);
             at.frame = at.scan;
-            if waits {
-                self.flush(buffer, at, &permit);
-                intake.awaits_pop = true;
-                return Permit::Wait;
+            if !self.awaits_answer(intake) {
+                return permit;
             }
-            return permit;
+            self.flush(buffer, at, &permit);
+            return Permit::Wait;
         }
         self.flush(buffer, at, &permit);
         let held = intake.was_held(at.frame);

@@ -10,11 +10,15 @@ use std::rc::{Rc, Weak};
 use std::task::Context;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::link::Link;
 use super::session::{Route, Session};
 
 /// How long a half-closed client's replies may stand still before the server is told of the end.
 const LINGER: Duration = Duration::from_secs(5);
+/// How often a client is looked at that is read no further for a call that waits.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How far a session is on its way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +72,20 @@ impl Session {
     /// because it has sent all that may be held, shows it only so.
     pub(super) fn has_left(&self, cx: &mut Context<'_>) -> bool {
         self.holds_commands() && self.transport.borrow().is_read_closed(cx)
+    }
+
+    /// Whether a client that is read no further, because it has sent all that may be kept behind a
+    /// call that waits, has stopped sending. Nothing wakes us for that while there is more to be read;
+    /// and while there is more than the socket's buffers take, only a reset shows it.
+    pub(super) fn has_left_behind_pop(self: &Rc<Self>, cx: &mut Context<'_>) -> bool {
+        if !self.awaits_pop(&self.intake.borrow()) {
+            return false;
+        }
+        let left = self.transport.borrow().is_read_closed(cx);
+        if !left {
+            self.wake_at(Instant::now() + LOOK_AGAIN);
+        }
+        left
     }
 
     /// The client sends no more. What it sent while the gate was open is still carried out and

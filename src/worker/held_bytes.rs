@@ -57,7 +57,7 @@ impl HeldBytes {
 impl Session {
     /// Tells the process how much is kept for this client now.
     pub(super) fn weigh(&self, intake: &mut Intake) {
-        let input = if intake.is_marked_held() {
+        let input = if intake.is_marked_held() || self.awaits_pop(intake) {
             intake.carry.len()
         } else {
             0
@@ -83,7 +83,7 @@ impl Session {
             Route::Attached(_) => true,
             Route::None | Route::Connecting => !intake.is_waiting(),
         };
-        served && !intake.awaits_answer() && !self.has_backlog() && self.worker.may_send_now()
+        served && !self.awaits_answer(intake) && !self.has_backlog() && self.worker.may_send_now()
     }
 
     /// What a lost link leaves behind beyond what the process may keep cannot be sent again.

@@ -29,8 +29,8 @@ pub(crate) struct Intake {
     pub(super) streaming: Streaming,
     /// An answer must come before anything more may be sent.
     pub(super) blocked: bool,
-    /// The same for the answer to a blocking call. It may have to be asked again elsewhere, and what
-    /// its client sent after it would have been executed by then.
+    /// A blocking call was sent, or is being streamed, and is not answered. It may have to be asked
+    /// again elsewhere, and what its client sent after it would have been executed by then.
     pub(super) awaits_pop: bool,
     /// The client has presented what it must where Steadfast logs in for it.
     pub(super) admitted: bool,
@@ -160,11 +160,6 @@ impl Intake {
     pub(crate) fn skip_body(&mut self, n: usize) {
         let skipped = self.scanner.skip_body(n);
         debug_assert!(skipped, "no more was read than the body has");
-    }
-
-    /// Whether nothing may be sent before an answer has come.
-    pub(super) fn awaits_answer(&self) -> bool {
-        self.blocked || self.awaits_pop
     }
 
     /// The answer that was waited for has come.

@@ -54,7 +54,7 @@ impl Session {
             // Not reached: nothing is scanned while waiting.
             (Permit::Wait, _) => {}
         }
-        match intake.awaits_answer() {
+        match self.awaits_answer(intake) {
             true => Permit::Wait,
             false => permit,
         }
@@ -93,6 +93,7 @@ impl Session {
             _ if queued => Kind::Queued,
             _ => self.slot_for(intake, command, frame, argc),
         };
+        intake.awaits_pop = matches!(kind, Kind::Blocking(_));
         let was_reset = kind == Kind::Reset;
         if kind == Kind::Monitor && link.slots() == 0 && self.skips_monitor() {
             return;

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::resp::{Args, Special, special};
+use crate::resp::{Args, Class, Special, class, special};
 
 use super::identity::id_question;
 use super::intake::Intake;
@@ -12,8 +12,9 @@ use super::settings::{is_caching, is_setting};
 use super::slot::Kind;
 
 impl Intake {
-    /// The slot of the command at hand if it needs nothing but passing on.
-    pub(super) fn ordinary(&self) -> Option<Kind> {
+    /// The slot of the command at hand, which is `frame` or begins it, if it needs nothing but
+    /// passing on.
+    pub(super) fn ordinary(&self, frame: &[u8]) -> Option<Kind> {
         match special(self.scanner.name()) {
             _ if self.hopeless => None,
             Special::Plain | Special::Blocking | Special::Script | Special::Scan { .. }
@@ -22,7 +23,7 @@ impl Intake {
                 Some(Kind::Queued)
             }
             Special::Plain => Some(Kind::Plain),
-            Special::Blocking => Some(Kind::Blocking(Instant::now())),
+            Special::Blocking => Some(blocking(frame)),
             Special::Script => Some(Kind::Script(Mark::default())),
             Special::Scan { kind } => Some(Kind::Scan(kind)),
             _ => None,
@@ -63,10 +64,7 @@ impl Session {
                 Kind::Unsubscribe(kind, (argc > 1).then_some(argc - 1))
             }
             Special::Monitor if argc == 1 => Kind::Monitor,
-            Special::Blocking => {
-                intake.awaits_pop = true;
-                Kind::Blocking(Instant::now())
-            }
+            Special::Blocking => blocking(frame),
             Special::Script => Kind::Script(Mark::default()),
             Special::Scan { kind } => Kind::Scan(kind),
             Special::Multi => Kind::Multi,
@@ -80,5 +78,15 @@ impl Session {
             Special::Client => id_question(frame).unwrap_or(Kind::Plain),
             _ => Kind::Plain,
         }
+    }
+}
+
+/// What the reply to a command means whose name says that it may wait. Behind one that may be asked
+/// again nothing is sent; WAIT never is, and XREAD waits only where it has a BLOCK.
+fn blocking(frame: &[u8]) -> Kind {
+    match class(frame) {
+        Class::Blocking | Class::BlockingRead { .. } => Kind::Blocking(Instant::now()),
+        Class::Wait => Kind::Wait,
+        _ => Kind::Plain,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
 use super::pool;
@@ -46,10 +47,22 @@ impl Session {
         self.way(intake)
     }
 
+    /// Whether nothing may be sent before an answer has come.
+    pub(super) fn awaits_answer(&self, intake: &Intake) -> bool {
+        intake.blocked || self.awaits_pop(intake)
+    }
+
+    /// Whether a blocking call stands before all that is kept. The calls of a client that sends no
+    /// more are not asked again, so that nothing has to wait for them; and a server drops what it was
+    /// blocked on, with all behind it, once it hears of that end.
+    pub(super) fn awaits_pop(&self, intake: &Intake) -> bool {
+        intake.awaits_pop && !intake.is_streaming() && self.phase.get() == Phase::Open
+    }
+
     /// Whether what was admitted may be sent now, and where; asks the pool for a link if that is
     /// missing.
     pub(super) fn way(self: &Rc<Self>, intake: &mut Intake) -> Permit {
-        if intake.awaits_answer() {
+        if self.awaits_answer(intake) {
             return Permit::Wait;
         }
         let live = match intake.is_streaming() {

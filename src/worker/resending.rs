@@ -118,7 +118,7 @@ impl Session {
         // Denied by this node, it would have the rest executed one by one.
         intake.awaits_multi = kind == Kind::Multi;
         intake.blocked |= intake.awaits_multi;
-        intake.awaits_pop |= matches!(kind, Kind::Blocking(_));
+        intake.awaits_pop = matches!(kind, Kind::Blocking(_));
         link.command(self, kind, &frame);
         intake.blocked |= logs_in && self.login_holds_back();
         if resets {
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Has the session look at its situation at that time, or some time before.
-    fn wake_at(self: &Rc<Self>, at: Instant) {
+    pub(super) fn wake_at(self: &Rc<Self>, at: Instant) {
         let session = Rc::downgrade(self);
         let at = at.min(Instant::now() + ALARM_MAX);
         let set = self.note_trouble(|trouble| trouble.alarm);

@@ -159,7 +159,11 @@ impl Session {
                 return Poll::Pending;
             }
             if !self.wants_input() {
-                return Poll::Pending;
+                if !self.has_left_behind_pop(cx) {
+                    return Poll::Pending;
+                }
+                self.end_of_input();
+                continue;
             }
             match self.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,

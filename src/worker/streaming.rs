@@ -43,7 +43,9 @@ impl Session {
                 intake.streaming = Streaming::ToLink;
                 // By what is there of it: its name, and mostly its first arguments.
                 let class = self.worker.class(&buffer[at.frame..at.scan]);
-                link.begin_streamed(self, intake.streamed_kind(), class);
+                let kind = intake.streamed_kind();
+                intake.awaits_pop = matches!(kind, Kind::Blocking(_));
+                link.begin_streamed(self, kind, class);
             }
             (Streaming::No, Permit::Refuse) => {
                 self.refuse(intake, permit);
@@ -101,7 +103,7 @@ impl Intake {
             _ if self.streaming != Streaming::No => true,
             Ok(Scanned::Command { len }) => {
                 let whole = frame.get(..before + len).unwrap_or_default();
-                self.ordinary() == Some(Kind::Plain) && worker.class(whole) == Class::Read
+                self.ordinary(whole) == Some(Kind::Plain) && worker.class(whole) == Class::Read
             }
             Ok(Scanned::More) => self.scanner.body_left().max(frame.len()) <= STREAM_MIN,
             Ok(Scanned::Inline { .. }) => false,
