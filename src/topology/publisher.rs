@@ -28,6 +28,8 @@ pub(super) struct Confirmation {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) current: ArcSwap<Topology>,
+    /// The version of that, or of what is about to be.
+    pub(super) newest: AtomicU64,
     pub(super) confirmed: Notify,
     pub(super) workers: Vec<Confirmation>,
 }
@@ -57,6 +59,7 @@ impl Publisher {
             lease: Arc::new(Lease::new(base)),
         };
         let shared = Arc::new(Shared {
+            newest: AtomicU64::new(first.version),
             current: ArcSwap::from_pointee(first),
             confirmed: Notify::new(),
             workers: (0..workers).map(|_| Confirmation::default()).collect(),
@@ -229,6 +232,8 @@ impl Publisher {
 
     fn store(&self, topology: Topology) {
         let version = topology.version;
+        // First, so that nobody acts by the old one once the new one is there.
+        self.shared.newest.store(version, Ordering::SeqCst);
         self.shared.current.store(Arc::new(topology));
         for wake in &self.wakes {
             wake.send_replace(version);

@@ -85,6 +85,12 @@ impl LeaseCheck {
         paused
     }
 
+    /// Whether nothing newer than `topology` was published: a thread that was paused may run what
+    /// sends before what would tell it so.
+    pub fn is_newest(&self, topology: &Topology) -> bool {
+        topology.version >= self.shared.newest.load(Ordering::SeqCst)
+    }
+
     /// Whether `topology` may still be believed at `now`. Where not, the worker is woken through
     /// [`View::changed`] when the lease is renewed.
     pub fn passes(&self, topology: &Topology, now: Instant) -> bool {
@@ -117,6 +123,7 @@ impl LeaseCheck {
     fn holds(&self, topology: &Topology, now: Instant) -> bool {
         let awake_since = self.awake_since.get();
         topology.lease_valid(now)
+            && self.is_newest(topology)
             && awake_since.is_none_or(|since| topology.lease.end() >= since + LEASE)
     }
 }

@@ -103,7 +103,10 @@ impl Worker {
     /// Whether the gate has been shut for longer than commands are held.
     pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
         let topology = self.topology.borrow();
-        topology.gate != Gate::Open && topology.gate_since.elapsed() >= topology.hold_timeout
+        // What was published while this thread was paused may have ended it.
+        self.lease.is_newest(&topology)
+            && topology.gate != Gate::Open
+            && topology.gate_since.elapsed() >= topology.hold_timeout
     }
 
     /// When held commands will have waited long enough; none while nothing is held or all has
