@@ -6,7 +6,8 @@
 //! 1. The highest config-epoch any trusted Sentinel holds, once ROLE there says master. One
 //!    Sentinel is enough: a minority cannot mint an epoch by itself.
 //! 2. What a majority holds *steadily*, whatever its epoch: two polls when our node does not serve
-//!    any more, 10 s while it still does. This is how epochs may go down (`SENTINEL REMOVE` and
+//!    any more (5 s at a lower epoch, unless it says itself that it is no primary), 10 s while it
+//!    still does. This is how epochs may go down (`SENTINEL REMOVE` and
 //!    `MONITOR` start again at 0) and how a lie at a high epoch is overruled. Who is overruled is
 //!    not followed upwards again before it agrees once.
 //! 3. Otherwise stay. Different addresses at one epoch without a majority raise an alarm.
@@ -37,6 +38,10 @@ const FIRST_CHOICE_GRACE: Millis = 100;
 pub const STEADY_POLLS: u32 = 2;
 /// How long a claim must be held to be steady while our node still serves.
 pub const STEADY: Millis = 10_000;
+/// How long one of a lower epoch must be while our node does not answer: more than two of the hellos,
+/// one every 2 s, by which Sentinels hear of a newer one (sentinel-facts.md). Asked several times a
+/// second then, those that have not heard would soon seem steady.
+pub const STEADY_BELOW: Millis = 5_000;
 /// How long a role verdict about a candidate counts.
 const VERDICT_FRESH: Millis = 1_000;
 /// How long the last sign of life of our own node counts.

@@ -2,7 +2,8 @@
 //! memory they look at is kept one level up.
 
 use super::{
-    Claim, Decision, Election, LIFE_FRESH, Millis, STEADY, STEADY_POLLS, Says, VERDICT_FRESH,
+    Claim, Decision, Election, LIFE_FRESH, Millis, STEADY, STEADY_BELOW, STEADY_POLLS, Says,
+    VERDICT_FRESH,
 };
 
 impl Election {
@@ -90,7 +91,15 @@ impl Election {
             false => self.serves(current, now),
         };
         let held = if stays { STEADY } else { 0 };
-        self.claims.steady(now, STEADY_POLLS, held)
+        let claim = self.claims.steady(now, STEADY_POLLS, held)?;
+        let resigned = self.says(&current.address, now, LIFE_FRESH) == Says::Replica;
+        // Who has only not heard of a node that died soon after it was promoted must not lead back.
+        match claim.epoch < current.epoch && !resigned {
+            true => self
+                .claims
+                .steady(now, STEADY_POLLS, held.max(STEADY_BELOW)),
+            false => Some(claim),
+        }
     }
 
     /// The only one of `claims`, or the one a majority holds.
