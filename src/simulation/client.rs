@@ -17,6 +17,8 @@ use crate::net::Transport;
 
 /// Commands without a reply, from which on it sends no more.
 const UNANSWERED_MAX: usize = 12;
+/// How long the end that a worker makes when it goes on may take to be heard of.
+const AWAKE: Duration = Duration::from_millis(50);
 
 /// How a client ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,12 +216,26 @@ impl Subscriber {
             }
         }
         // Who only listens is not left in silence for longer than a command is held.
-        let silence = self.ledger.outage().map(|since| since.elapsed());
-        let too_long = silence.is_some_and(|silence| silence >= self.hold);
+        let too_long = self.silences().any(|silence| silence >= self.hold);
         if input.is_empty() && !too_long {
             self.ledger
                 .complain(format!("subscriber {} was closed", self.number));
         }
+    }
+}
+
+impl Subscriber {
+    /// How long nothing could be heard: in the outage of this moment, or in one that may be over, but
+    /// whose end a worker was kept from seeing until just now.
+    fn silences(&self) -> impl Iterator<Item = Duration> {
+        let believed = self.ledger.believed.get();
+        let just_now = believed.filter(|(_, woke)| woke.elapsed() <= AWAKE);
+        let since = just_now.map(|(since, _)| since);
+        self.ledger
+            .outage()
+            .into_iter()
+            .chain(since)
+            .map(|since| since.elapsed())
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) struct Ledger {
     lines: RefCell<Vec<String>>,
     violations: RefCell<Vec<String>>,
     pub(super) faults: Cell<u64>,
+    /// The outage that a worker was paused in, and when it went on.
+    pub(super) believed: Cell<Option<(Instant, Instant)>>,
 }
 
 impl Ledger {
@@ -72,6 +74,7 @@ impl Ledger {
             lines: RefCell::default(),
             violations: RefCell::default(),
             faults: Cell::new(0),
+            believed: Cell::new(None),
         }
     }
 

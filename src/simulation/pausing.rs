@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::Instant;
 
 use super::ledger::Ledger;
 
@@ -43,9 +44,12 @@ impl Pauses {
         let switch = &self.0[chosen];
         ledger.fault(format!("worker {chosen} pauses"));
         switch.paused.set(true);
+        let outage = ledger.outage();
         ledger.pause(50, 2_500).await;
         ledger.tell(format!("worker {chosen} goes on"));
         switch.paused.set(false);
+        let believed = outage.map(|since| (since, Instant::now()));
+        ledger.believed.set(believed);
         if let Some(waker) = switch.waker.take() {
             waker.wake();
         }
