@@ -26,8 +26,9 @@ impl Worker {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
                     view.tell(self.tally());
-                    // There may be room for what was not read.
-                    if !self.holds_off.take() {
+                    // The hold may have ended in this turn; or there may be room for what was not read.
+                    let ended = expiry.is_some_and(|expiry| Instant::now() >= expiry);
+                    if !self.holds_off.take() && !ended {
                         continue;
                     }
                 }
