@@ -34,6 +34,8 @@
 //!   after a pause of its thread only a lease renewed since counts.
 //! - A command that may have been executed is never sent again; a session outlives its links, and
 //!   what becomes of the commands in flight is decided by `worker::recovery` alone (pure).
+//! - A link carries commands of several clients only where the server has let all of them in with the
+//!   same name and password, and only commands that are known to leave nothing on it.
 //! - At a new primary those who listen are restored first, on all workers, before anybody may publish.
 //! - While a planned failover is under way the gate is quiescing: what is in flight is finished, and of
 //!   what is new only pure reads are sent, none of them past a held command of its client. Once another node says that it is a primary, the old one's replies count no more.

@@ -123,10 +123,12 @@ pub(super) struct ClientFlags {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:6379")]
     pub(super) listen: Vec<HostPort>,
-    /// How clients share connections to the primary: `session` gives each client its own
+    /// How clients use connections to the primary: `session` gives each client its own for its life;
+    /// with `shared` all clients of the same user, database and protocol version use one, as far as
+    /// their commands leave no trace on it, and have one of their own only as long as they need it
     #[arg(
         long,
-        value_name = "MODE",
+        value_name = "session|shared",
         default_value = "session",
         hide_possible_values = true
     )]

@@ -206,6 +206,8 @@ impl HoldTimeout {
 pub enum Pool {
     /// Each client has a link of its own for its life.
     Session,
+    /// Commands that leave no trace on a connection share one; for others a client has its own.
+    Shared,
 }
 
 /// `--switch-on`.

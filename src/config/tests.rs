@@ -161,10 +161,10 @@ fn bad_values_are_refused_with_the_reason() {
     check_refused("--max-held-bytes-per-client 1MB", &[], "as in 64KiB");
     check_refused("--listen ::1:6379", &[], "goes in brackets");
     check_refused("--primary-name=", &[], "not empty");
-    check_refused("--pool shared", &[], "session");
+    check_refused("--pool links", &[], "shared");
     check_refused("--no-such-flag", &[], "--no-such-flag");
     check_refused("", &[("STEADFAST_WORKERS", "0")], "STEADFAST_WORKERS");
-    check_refused("", &[("STEADFAST_POOL", "shared")], "STEADFAST_POOL");
+    check_refused("", &[("STEADFAST_POOL", "links")], "STEADFAST_POOL");
     let listen = [("STEADFAST_LISTEN", "6379")];
     check_refused("", &listen, "STEADFAST_LISTEN");
 }

@@ -30,3 +30,9 @@ pub const MONITOR: &[u8] = b"*1\r\n$7\r\nMONITOR\r\n";
 
 /// Drops a transaction that must not be executed.
 pub const DISCARD: &[u8] = b"*1\r\n$7\r\nDISCARD\r\n";
+
+/// Whether the server is there, and lets this connection in.
+pub const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// Takes a connection back to its beginning, but for what its client's library is called.
+pub const RESET: &[u8] = b"*1\r\n$5\r\nRESET\r\n";

@@ -112,7 +112,7 @@ fn settings(cluster: &Cluster, hold: Duration) -> Config {
         parallelism: WORKERS,
     };
     let args = args.into_iter().map(Into::into).collect();
-    config::load(args, &|_| None, machine)
-        .expect("settings")
-        .config
+    // Stories hold with either pool.
+    let pool = |name: &str| std::env::var_os(name).filter(|_| name == "STEADFAST_POOL");
+    config::load(args, &pool, machine).expect("settings").config
 }

@@ -73,6 +73,11 @@ impl Backlog {
         self.0.take().map_or_else(VecDeque::new, |all| all.items)
     }
 
+    /// All of it, in order.
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.0.iter().flat_map(|all| all.items.iter())
+    }
+
     /// What is to be done next.
     pub(super) fn front(&self) -> Option<&Item> {
         self.0.as_ref()?.items.front()

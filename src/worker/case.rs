@@ -1,16 +1,21 @@
 //! A command that was in flight on a lost link: what is known of it, and how the rules of `recovery`
 //! see it.
 
+use std::rc::Rc;
+
 use crate::resp::{Class, Commands};
 
 use super::backlog::Item;
 use super::flight::Remains;
 use super::recovery::{Entry, Progress};
+use super::session::Session;
 use super::slot::Kind;
 
 /// A command that was in flight on a lost link.
 #[derive(Debug)]
 pub(super) struct Case {
+    /// Whose it was, if it was in flight.
+    pub(super) owner: Option<Rc<Session>>,
     pub(super) kind: Kind,
     /// What was sent for it, where that is known.
     pub(super) frame: Option<Box<[u8]>>,
@@ -25,6 +30,7 @@ impl Case {
     /// One without any reply.
     pub(super) fn unanswered(remains: Remains) -> Self {
         Self {
+            owner: Some(remains.owner),
             kind: remains.kind,
             frame: remains.frame,
             progress: match remains.written {
@@ -50,6 +56,7 @@ impl Case {
             Item::End => (Kind::Close, None, false),
         };
         Self {
+            owner: None,
             kind,
             frame,
             progress: Progress::Partly,

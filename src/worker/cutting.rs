@@ -12,7 +12,7 @@ use crate::resp::{ProtocolError, RequestScanner, Scanned, inline, replies};
 
 use super::intake::{Intake, Streaming};
 use super::permit::Permit;
-use super::session::Session;
+use super::session::{Route, Session};
 use super::slot::Kind;
 
 /// Positions in the buffer at hand: `run..frame` is ready to be sent, `frame..scan` is what the
@@ -136,8 +136,11 @@ impl Session {
             at = Cursor::at(buffer.len());
         }
         let waits = matches!(permit, Permit::Wait) && at.scan < buffer.len();
-        // An outage holds nothing of what only comes after a call that waits.
-        intake.set_held(&self.worker, waits && !self.awaits_pop(intake));
+        // Who waits for its replies, or for a link of its own, waits for no primary; and an outage
+        // holds nothing of what only comes after a call that waits.
+        let shares = intake.wants_own || matches!(&*self.route.borrow(), Route::Shared(_));
+        let elsewhere = (shares && self.worker.gate_is_open()) || self.awaits_pop(intake);
+        intake.set_held(&self.worker, waits && !elsewhere);
         at
     }
 
@@ -168,8 +171,14 @@ impl Session {
         match scanned {
             Ok(Scanned::More) => {
                 at.scan = buffer.len();
-                self.stream(intake, buffer, at, &permit);
-                permit
+                let len = at.scan - at.frame + intake.scanner.body_left();
+                match self.part_on_shared(intake, buffer, at, permit, len) {
+                    Ok(permit) => {
+                        self.stream(intake, buffer, at, &permit);
+                        permit
+                    }
+                    Err(permit) => permit,
+                }
             }
             Ok(Scanned::Nothing { len }) => {
                 self.flush(buffer, at, &permit);
@@ -178,8 +187,16 @@ impl Session {
             }
             Ok(Scanned::Command { len }) => {
                 at.scan += len;
-                self.worker.counters.commands.add(1);
-                self.command(intake, buffer, at, permit)
+                match self.on_shared(intake, buffer, at, permit) {
+                    Ok(permit) => {
+                        self.worker.counters.commands.add(1);
+                        self.command(intake, buffer, at, permit)
+                    }
+                    Err(permit) => permit,
+                }
+            }
+            Ok(Scanned::Inline { .. }) if permit.is_for_shared() => {
+                self.off_shared(intake, buffer, at, permit)
             }
             Ok(Scanned::Inline { len }) => {
                 self.flush(buffer, at, &permit);
@@ -220,6 +237,11 @@ impl Session {
                 *at = Cursor::at(at.scan);
                 return permit;
             }
+        }
+        if let Permit::Send(link) = &permit
+            && !link.is_shared()
+        {
+            self.note_traces(&buffer[at.frame..at.scan]);
         }
         if let Permit::Send(link) = &permit
             && let Some(kind) = intake.ordinary(&buffer[at.frame..at.scan])
@@ -274,6 +296,7 @@ impl Session {
                 // Scanned again for its name; our own encoding is always one whole command.
                 let _ = scanner.scan(&frame);
                 let outer = std::mem::replace(&mut intake.scanner, scanner);
+                self.note_traces(&frame);
                 let permit = self.act(intake, &frame, permit, held);
                 intake.scanner = outer;
                 permit

@@ -5,7 +5,11 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 
+use super::ending::Phase;
 use super::session::{Route, Session};
+
+/// Bytes kept for a client that does not read; with more it is closed.
+const OUTPUT_MAX: usize = 64 * 1024 * 1024;
 
 impl Session {
     /// Writes `bytes` to the client, or queues what its socket does not take.
@@ -30,6 +34,26 @@ impl Session {
             outbox.push(&bytes[written..]);
             self.task.wake();
         }
+        let unread = outbox.len();
+        drop(outbox);
+        self.close_if_flooded(unread);
+    }
+
+    /// Nobody else waits for a client that does not read, so that what it is sent on a shared link has
+    /// to be kept; but not without end.
+    fn close_if_flooded(&self, unread: usize) {
+        if unread > OUTPUT_MAX {
+            tracing::warn!(
+                event = "client_too_slow",
+                unread,
+                "a client does not read its replies"
+            );
+            self.lose_client();
+            self.transport.borrow().close();
+            // Its link is in the middle of its replies here, so the task draws the conclusions.
+            self.phase.set(Phase::Ended);
+            self.task.wake();
+        }
     }
 
     /// As [`Session::deliver`], for part of a large body in a buffer of its own.
@@ -43,6 +67,9 @@ impl Session {
         if sent.is_err() || !outbox.is_empty() {
             self.task.wake();
         }
+        let unread = outbox.len();
+        drop(outbox);
+        self.close_if_flooded(unread);
     }
 
     /// A reply of our own that is due now; CLIENT REPLY applies to it as to any other.

@@ -49,6 +49,7 @@ impl Session {
         let waiting = self.intake.borrow().is_waiting() || self.has_backlog();
         match &*self.route.borrow() {
             Route::Attached(link) => link.is_idle() && !waiting,
+            Route::Shared(_) => self.outstanding.get() == 0 && !waiting,
             Route::None | Route::Connecting => !waiting,
         }
     }

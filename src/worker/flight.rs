@@ -98,15 +98,20 @@ impl Flight {
         self.front_frame().map_or(streamed, class)
     }
 
-    /// Keeps what is sent for the commands noted last.
-    pub(super) fn keep(&mut self, sent: &[u8]) {
-        if self.bytes.len() - self.head + sent.len() > KEPT_MAX {
+    /// Keeps what is sent for the commands noted last, up to `most` bytes in all.
+    pub(super) fn keep(&mut self, sent: &[u8], most: usize) {
+        if self.kept() + sent.len() > most {
             self.slots.iter_mut().for_each(|slot| slot.kept = false);
             self.bytes = Vec::new();
             self.head = 0;
         } else {
             self.bytes.extend_from_slice(sent);
         }
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.bytes.len() - self.head
     }
 
     /// More of the command noted last, which is not kept, is sent.
@@ -125,6 +130,11 @@ impl Flight {
     /// The oldest.
     pub(super) fn front(&self) -> Option<&Slot> {
         self.slots.front()
+    }
+
+    /// The one after the oldest.
+    pub(super) fn second(&self) -> Option<&Slot> {
+        self.slots.get(1)
     }
 
     /// The oldest.
@@ -159,6 +169,7 @@ impl Flight {
             _ => std::mem::replace(&mut first.kind, Kind::Plain),
         };
         Some(Remains {
+            owner: first.owner.clone(),
             kind,
             frame,
             written: true,

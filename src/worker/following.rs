@@ -26,6 +26,7 @@ impl Worker {
                 now = pulse.tick() => {
                     self.look(now.max(Instant::now()));
                     view.tell(self.tally());
+                    self.tidy(Instant::now());
                     // The hold may have ended in this turn; or there may be room for what was not read.
                     let ended = expiry.is_some_and(|expiry| Instant::now() >= expiry);
                     if !self.holds_off.take() && !ended {
@@ -69,6 +70,14 @@ impl Worker {
                 self.counters.links_closed_by_switch.add(1);
             }
         }
+        for link in self.commons.links() {
+            if link.generation != new.generation || new.is_superseded() {
+                self.lose_shared(&link, Loss::Switch, None);
+                self.counters.links_closed_by_switch.add(1);
+            }
+        }
+        let keeps = (!new.is_superseded()).then_some(new.generation);
+        self.tidy_shelf(Instant::now(), keeps.unwrap_or_default());
         view.tell(self.tally());
         match new.gate {
             Gate::Restoring => self.confirm_restored(view),
@@ -104,5 +113,6 @@ impl Worker {
                 link.wake();
             }
         }
+        self.commons.links().iter().for_each(|link| link.wake());
     }
 }

@@ -61,6 +61,7 @@ impl Session {
         }
         match &*self.route.borrow() {
             Route::Attached(link) => link.slots() == 0,
+            Route::Shared(_) => self.outstanding.get() == 0,
             Route::None | Route::Connecting => true,
         }
     }

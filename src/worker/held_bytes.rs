@@ -80,7 +80,7 @@ impl Session {
     fn passes_on(&self, intake: &Intake) -> bool {
         // Who has no link and nothing kept is read once, or would never ask for one.
         let served = match &*self.route.borrow() {
-            Route::Attached(_) => true,
+            Route::Attached(_) | Route::Shared(_) => true,
             Route::None | Route::Connecting => !intake.is_waiting(),
         };
         served && !self.awaits_answer(intake) && !self.has_backlog() && self.worker.may_send_now()

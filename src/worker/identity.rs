@@ -35,7 +35,7 @@ impl Link {
     }
 
     /// Lets the owner's id lead here, where somebody may know it.
-    fn register(&self, owner: &Session) {
+    pub(super) fn register(&self, owner: &Session) {
         if let Some(id) = self.upstream_id()
             && owner.told_id.get()
             && !self.has_ended()
@@ -54,7 +54,12 @@ impl Session {
     /// stands.
     pub(super) fn renumbered(&self, kind: &Kind, frame: &[u8], link: &Link) -> Option<Vec<u8>> {
         let range = match kind {
-            Kind::ClientId => id_range(frame)?,
+            Kind::ClientId => {
+                let range = id_range(frame)?;
+                // Others may be told of it, and have to find a link of its own by it.
+                self.pinned.set(true);
+                range
+            }
             Kind::Hello(_) => hello_id(frame)?,
             Kind::Exec => return self.renumbered_elements(frame, link),
             Kind::RedirectTarget => return self.redirect_target(frame),
@@ -72,6 +77,7 @@ impl Session {
         let mut shift = 0_usize;
         for (queued, result) in transaction.frames().skip(1).zip(elements(frame)?) {
             let range = if asks_id(queued) {
+                self.pinned.set(true);
                 id_range(result)
             } else if is_hello(queued) {
                 hello_id(result)

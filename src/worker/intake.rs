@@ -49,6 +49,10 @@ pub(crate) struct Intake {
     pub(super) awaits_multi: bool,
     /// The permit is for what only reads.
     pub(super) reads_only: bool,
+    /// What comes next is not for a shared link.
+    pub(super) wants_own: bool,
+    /// How many commands follow of a transaction that goes on a shared link as a whole.
+    pub(super) run_left: usize,
     /// Nothing more is taken in: QUIT, or input that makes no sense.
     pub(super) done: bool,
     /// Since when commands wait for a link.
@@ -92,6 +96,8 @@ impl Intake {
             subscribing: 0,
             awaits_multi: false,
             reads_only: false,
+            wants_own: false,
+            run_left: 0,
             done: false,
             waiting_since: None,
             waited_s: 0,

@@ -5,6 +5,7 @@
 //! generation: it neither sends nor delivers when that generation's gate is shut or its lease ran
 //! out, and it ends with it.
 
+mod common;
 mod sending;
 mod turns;
 
@@ -19,11 +20,14 @@ use super::Worker;
 use super::case::Case;
 use super::ids::Registration;
 use super::outbox::Outbox;
+use super::recovery::Progress;
 use super::routing::Router;
 use super::scripts::Loads;
 use super::session::Session;
 use super::waiting::Offset;
 use super::wake::WakeSlot;
+
+use common::Common;
 
 /// One upstream connection.
 #[derive(Debug)]
@@ -62,21 +66,46 @@ pub(crate) struct Link {
     /// It is being made what a lost one was.
     pub(super) restoring: Cell<bool>,
     ended: Cell<bool>,
+    /// What only a shared link has.
+    common: Option<Box<Common>>,
 }
 
 impl Link {
     /// A link over a connected and, where needed, logged-in transport, for `owner` alone.
     pub(crate) fn new(owner: &Rc<Session>, generation: u64, transport: Transport) -> Rc<Self> {
-        let worker = owner.worker.clone();
+        Rc::new(Self::opened(
+            &owner.worker,
+            Some(owner),
+            generation,
+            transport,
+        ))
+    }
+
+    /// A link that was counted when it was new, over `transport`.
+    fn opened(
+        worker: &Rc<Worker>,
+        owner: Option<&Rc<Session>>,
+        generation: u64,
+        transport: Transport,
+    ) -> Self {
         worker.counters.links.add(1);
         worker.counters.links_total.add(1);
-        Rc::new(Self {
-            worker,
+        Self::over(worker, owner, generation, transport)
+    }
+
+    fn over(
+        worker: &Rc<Worker>,
+        owner: Option<&Rc<Session>>,
+        generation: u64,
+        transport: Transport,
+    ) -> Self {
+        Self {
+            worker: worker.clone(),
             generation,
             transport: RefCell::new(transport),
             task: WakeSlot::default(),
             outbox: RefCell::default(),
-            router: RefCell::new(Router::new(owner.clone())),
+            router: RefCell::new(Router::new(owner.cloned())),
             finishing: Cell::new(false),
             owner_waits: Cell::new(false),
             unblocked: Cell::new(false),
@@ -91,7 +120,8 @@ impl Link {
             loads: RefCell::default(),
             registration: RefCell::default(),
             ended: Cell::new(false),
-        })
+            common: None,
+        }
     }
 
     /// Distinct runs of commands in flight.
@@ -101,7 +131,8 @@ impl Link {
 
     /// Bytes not yet written.
     pub(crate) fn unwritten(&self) -> usize {
-        self.outbox.borrow().len()
+        let batched = self.common.as_ref().map_or(0, |common| common.unwritten());
+        batched + self.outbox.borrow().len()
     }
 
     /// Wakes the owner when there is room again.
@@ -111,7 +142,7 @@ impl Link {
 
     /// Whether nothing is in flight or waiting to be written.
     pub(crate) fn is_idle(&self) -> bool {
-        self.slots() == 0 && self.outbox.borrow().is_empty()
+        self.slots() == 0 && self.unwritten() == 0
     }
 
     /// Whether the link is of no more use.
@@ -146,11 +177,12 @@ impl Link {
 
     /// Ends the link now, and gives up what was in flight on it.
     pub(super) fn wreck(&self) -> Wreck {
-        let unwritten = self.outbox.borrow().len();
+        let unwritten = self.unwritten();
         let mut router = self.router.borrow_mut();
         let wreck = Wreck {
             in_delivery: router.is_in_delivery(),
             muting: router.is_muting(),
+            flooded: false,
             cases: router.take_cases(unwritten),
         };
         drop(router);
@@ -165,6 +197,8 @@ impl Link {
             *self.registration.borrow_mut() = None;
             self.router.borrow_mut().release();
             self.outbox.borrow_mut().clear();
+            self.common.iter().for_each(|common| common.clear());
+            self.let_in();
             self.worker.counters.links.sub(1);
             self.task.wake();
         }
@@ -185,12 +219,22 @@ impl Link {
 }
 
 /// What a lost link leaves behind.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Wreck {
     /// A part of a frame has gone to the client, and the rest will never come.
     pub(super) in_delivery: bool,
     /// The beginning of a reply has used up a CLIENT REPLY SKIP, and the rest will never come.
     pub(super) muting: bool,
+    /// Too many commands are left of which nothing is known.
+    pub(super) flooded: bool,
     /// The commands that were in flight, oldest first.
     pub(super) cases: Vec<Case>,
+}
+
+impl Wreck {
+    /// Whether the node refused something as no primary would.
+    pub(super) fn is_refused(&self) -> bool {
+        let refused = |case: &Case| case.progress == Progress::Refused;
+        self.cases.iter().any(refused)
+    }
 }

@@ -62,9 +62,15 @@ impl Worker {
     /// Whether what was begun may be finished at this moment, and replies delivered.
     pub(crate) fn is_live_now(&self) -> bool {
         let now = Instant::now();
+        self.clock.set(now);
         self.look(now);
         let topology = self.topology.borrow();
         topology.gate != Gate::Shut && self.lease.passes(&topology, now)
+    }
+
+    /// The time, as of when it was last asked whether something may be done.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.get()
     }
 
     /// Whether the primary of this moment has answered as one to a question sent since then.

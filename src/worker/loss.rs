@@ -14,7 +14,7 @@ use super::backlog::Item;
 use super::case::{Case, entry, is_blind};
 use super::ending::Phase;
 use super::intake::Intake;
-use super::link::Link;
+use super::link::{Link, Wreck};
 use super::recovery::{Before, Entry, Fate, Progress, plan};
 use super::session::{Route, Session};
 use super::slot::Kind;
@@ -46,7 +46,15 @@ impl Session {
             link.end();
         }
         let wreck = link.wreck();
+        self.bereave(Wreck { flooded, ..wreck }, loss);
+    }
+
+    /// Goes on without the link that left `wreck` behind.
+    pub(super) fn bereave(self: &Rc<Self>, wreck: Wreck, loss: Loss) {
         *self.route.borrow_mut() = Route::None;
+        self.outstanding.set(0);
+        self.awaits_replies.set(false);
+        self.awaits_room.set(false);
         let ending = matches!(self.phase.get(), Phase::Closing | Phase::Ended);
         let mut state = self.state.borrow_mut();
         let blind = state.is_unknown() || wreck.cases.iter().any(is_blind);
@@ -56,7 +64,7 @@ impl Session {
         drop(state);
         // Inside a frame no error can be told, nor a flood of them to one who did not read; who sends no more is not kept waiting; and nobody
         // goes on as another user or in another database.
-        if wreck.in_delivery || blind || flooded || self.phase.get() != Phase::Open {
+        if wreck.in_delivery || blind || wreck.flooded || self.phase.get() != Phase::Open {
             return if ending {
                 self.wake()
             } else {

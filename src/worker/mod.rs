@@ -19,11 +19,17 @@
 //! `subscriptions` and `transaction`. `refusing` hides errors that prove that nothing was executed;
 //! `held` serves clients while there is no primary, within what `held_bytes` allows, `failing` tells
 //! those who waited too long, and `hopeless` ends the transactions that this has broken; `unblocking`
-//! calls waiting pops back before a planned failover. `ids` and `identity` give clients ids of their
-//! own, `scripts` carries script bodies along.
+//! calls waiting pops back before a planned failover.
+//!
+//! With `--pool shared`, `sharing` says when a session's commands travel on a link of the `commons`,
+//! one for each `key`, made so by `greeting`; `idle` keeps links of their own that sessions have given
+//! back, with the `names` they have.
+//!
+//! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
 mod backlog;
 mod case;
+mod commons;
 mod counters;
 mod cursors;
 mod cutting;
@@ -32,19 +38,23 @@ mod ending;
 mod failing;
 mod flight;
 mod following;
+mod greeting;
 mod held;
 mod held_bytes;
 mod hopeless;
 mod identity;
+mod idle;
 mod ids;
 mod intake;
 mod intercept;
+mod key;
 mod learning;
 mod link;
 mod liveness;
 mod login;
 mod loss;
 mod meaning;
+mod names;
 mod outbox;
 mod own_answers;
 mod permit;
@@ -58,6 +68,7 @@ mod routing;
 mod scripts;
 mod session;
 mod settings;
+mod sharing;
 mod slot;
 #[cfg(test)]
 mod spoiling;
@@ -173,6 +184,9 @@ pub(crate) async fn run(parts: Parts) {
         spare: outbox::Spare::default(),
         flights: flight::Store::default(),
         dials: Semaphore::new(pool::DIALS_MAX),
+        commons: commons::Commons::default(),
+        shelf: idle::Shelf::default(),
+        clock: Cell::new(Instant::now()),
         complained: Cell::new(None),
         switched_at: Cell::new(None),
         feed_restored: Notify::new(),
@@ -212,6 +226,12 @@ pub(crate) struct Worker {
     pub(crate) spare: outbox::Spare,
     pub(crate) flights: flight::Store,
     pub(crate) dials: Semaphore,
+    /// Links that clients share.
+    pub(crate) commons: commons::Commons,
+    /// Links that clients have given back.
+    shelf: idle::Shelf,
+    /// A moment ago.
+    clock: Cell<Instant>,
     /// When this worker last logged what every one of its sessions runs into.
     complained: Cell<Option<Instant>>,
     /// When the primary last changed.

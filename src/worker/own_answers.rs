@@ -131,7 +131,7 @@ impl Router {
 }
 
 /// Whether an error is about the moment and not about what was asked.
-fn will_pass(frame: &[u8]) -> bool {
+pub(super) fn will_pass(frame: &[u8]) -> bool {
     const PASSING: [&[u8]; 2] = [b"-BUSY ", b"-ERR max number of clients reached"];
     PASSING.iter().any(|text| frame.starts_with(text))
 }

@@ -73,6 +73,14 @@ impl Session {
         // Once the hold is over, what may not be sent is refused rather than kept back.
         let lapsed = self.worker.outage_has_outlasted_hold();
         intake.reads_only = !live && !lapsed && self.may_read(intake);
+        match live && self.shares() {
+            true => self.any_way(intake),
+            false => self.own_way(intake, live),
+        }
+    }
+
+    /// On a link of the session's own.
+    pub(super) fn own_way(self: &Rc<Self>, intake: &mut Intake, live: bool) -> Permit {
         let mut route = self.route.borrow_mut();
         match &*route {
             Route::Attached(link) if intake.reads_only && self.worker.is_at(link.generation) => {
@@ -81,15 +89,28 @@ impl Session {
                     false => Permit::Send(link.clone()),
                 };
             }
+            Route::Shared(link) if intake.reads_only && self.may_stay_on(link, intake) => {
+                return match self.has_room_on(link) {
+                    true => Permit::Send(link.clone()),
+                    false => Permit::Wait,
+                };
+            }
             Route::Attached(link) if live && self.worker.is_at(link.generation) => {
                 if link.has_ended() {
                     return Permit::Wait;
                 }
+                intake.wants_own = false;
                 intake.end_wait();
                 return Permit::Send(link.clone());
             }
             Route::None if live && !self.is_trusted_again() => {}
             Route::None if live && !self.has_waited_enough(intake) => {
+                if let Some(link) = self.take_shelved() {
+                    *route = Route::Attached(link.clone());
+                    intake.wants_own = false;
+                    intake.end_wait();
+                    return Permit::Send(link);
+                }
                 *route = Route::Connecting;
                 pool::connect(self);
             }
@@ -99,6 +120,12 @@ impl Session {
             }
             _ => {}
         }
+        drop(route);
+        self.hold(intake)
+    }
+
+    /// Nothing can be sent now.
+    pub(super) fn hold(&self, intake: &mut Intake) -> Permit {
         if self.worker.outage_has_outlasted_hold() {
             intake.end_wait();
             return Permit::Refuse;
@@ -158,7 +185,7 @@ impl Session {
     }
 
     /// Whether dials have failed for as long as a command is held.
-    fn has_waited_enough(&self, intake: &Intake) -> bool {
+    pub(super) fn has_waited_enough(&self, intake: &Intake) -> bool {
         let hold = self.worker.topology().hold_timeout;
         intake
             .waiting_since
@@ -184,9 +211,15 @@ impl Session {
 
     fn link_with_work(&self, permit: &Permit) -> Option<Rc<Link>> {
         let link = match (permit, &*self.route.borrow()) {
-            (Permit::Send(link), _) | (_, Route::Attached(link)) => link.clone(),
+            (Permit::Send(link), _) | (_, Route::Attached(link) | Route::Shared(link)) => {
+                link.clone()
+            }
             _ => return None,
         };
-        (link.slots() > 0).then_some(link)
+        let has_work = match link.is_shared() {
+            true => self.outstanding.get() > 0,
+            false => link.slots() > 0,
+        };
+        has_work.then_some(link)
     }
 }

@@ -1,5 +1,5 @@
-//! The pool: finds a link for a session. With `--pool session` that is a connection of its own,
-//! dialled when the session first needs it.
+//! The pool: finds a session a link of its own, dialled when the session first needs it. With
+//! `--pool shared`, one that another session has given back will do.
 
 use std::io;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use crate::net::{self, Transport};
 use crate::topology::{Sign, Topology};
 
 use super::Worker;
+use super::greeting;
 use super::link::Link;
 use super::login;
 use super::session::Session;
@@ -19,7 +20,7 @@ use super::session::Session;
 /// and a server's accept queue holds 511 by default.
 pub(super) const DIALS_MAX: usize = 64;
 /// Pause before a failed dial is tried again.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Dials for `session`, which is told through [`Session::attach`] or [`Session::detach`].
 pub(super) fn connect(session: &Rc<Session>) {
@@ -39,10 +40,16 @@ async fn find_link(session: Rc<Session>) {
 async fn dial_for(session: &Rc<Session>) {
     let worker = &session.worker;
     let topology = worker.topology();
+    let find = async {
+        match recycled(worker, topology.generation).await {
+            Some(transport) => Ok(transport),
+            None => establish(worker, &topology).await,
+        }
+    };
     let found = tokio::select! {
         biased;
         () = topology.superseded() => return session.detach(),
-        found = establish(worker, &topology) => found,
+        found = find => found,
     };
     match found {
         // To be made what the last one was it is sent things, which the gate may forbid by now.
@@ -63,7 +70,26 @@ async fn dial_for(session: &Rc<Session>) {
     }
 }
 
-async fn establish(worker: &Worker, topology: &Topology) -> io::Result<Transport> {
+/// A connection that a client of another key gave back, taken back to its beginning.
+async fn recycled(worker: &Worker, generation: u64) -> Option<Transport> {
+    if worker.config.login.is_some() {
+        // To log in once more would be no less than a dial.
+        return None;
+    }
+    let idle = worker
+        .unshelve_any()
+        .filter(|idle| idle.generation == generation)?;
+    worker.counters.links.sub(1);
+    let mut transport = idle.transport;
+    let reset = greeting::reset(&mut transport, worker.config.connect_timeout).await;
+    reset.is_ok().then_some(transport)
+}
+
+/// Dials, and logs in where Steadfast does so for its clients.
+///
+/// # Errors
+/// The socket's, or `PermissionDenied`.
+pub(super) async fn establish(worker: &Worker, topology: &Topology) -> io::Result<Transport> {
     let config = &worker.config;
     let Some(primary) = &topology.primary else {
         return Err(io::ErrorKind::NotConnected.into());

@@ -93,7 +93,8 @@ impl Session {
 
     /// A transaction cannot be repaired once it is executed: all that it may use is loaded before.
     fn scripts_missing(&self, link: &Link) -> Vec<Question> {
-        if link.scripts_refused.get() {
+        // None is called in what goes on a shared link.
+        if link.scripts_refused.get() || link.is_shared() {
             return Vec::new();
         }
         let worker = &self.worker;

@@ -38,6 +38,7 @@ impl Router {
         }
         if self.refused.is_none() && !link.is_unblocked_by_us() {
             link.report(Sign::Rejected);
+            link.distrust();
         }
         let head = self.head();
         let renumbered = head.and_then(|head| head.owner.renumbered(&head.kind, frame, link));

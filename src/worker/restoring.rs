@@ -134,7 +134,7 @@ impl Session {
         }
         match &*self.route.borrow() {
             Route::Attached(link) => link.generation != generation || link.restoring.get(),
-            Route::None | Route::Connecting => true,
+            Route::None | Route::Connecting | Route::Shared(_) => true,
         }
     }
 }

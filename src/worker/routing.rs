@@ -16,7 +16,7 @@ use bytes::BytesMut;
 use crate::resp::{Class, ReplyScanner};
 
 use super::case::Case;
-use super::flight::{Flight, Remains};
+use super::flight::{Flight, KEPT_MAX, Remains};
 use super::outbox::Spare;
 use super::refusing::Refused;
 use super::session::Session;
@@ -43,9 +43,13 @@ enum Mode {
     Gathering,
 }
 
+/// Bytes kept on a link that is shared.
+const SHARED_KEPT_MAX: usize = 4 * KEPT_MAX;
+
 /// The reading half of a link.
 #[derive(Debug)]
 pub(crate) struct Router {
+    /// Whose all commands are; none where each slot has an owner of its own.
     pub(super) owner: Option<Rc<Session>>,
     /// None while nothing is in flight.
     flight: Option<Box<Flight>>,
@@ -56,19 +60,22 @@ pub(crate) struct Router {
     gathered: Vec<u8>,
     /// A part of the frame at hand has gone to the client.
     in_delivery: bool,
+    /// The frame at hand is left out, and its command is to be sent again elsewhere.
+    left_out: bool,
     /// Replies from the first on that proved that its command was not executed.
     pub(super) refused: Option<Box<Refused>>,
 }
 
 impl Router {
-    pub(super) fn new(owner: Rc<Session>) -> Self {
+    pub(super) fn new(owner: Option<Rc<Session>>) -> Self {
         Self {
-            owner: Some(owner),
+            owner,
             flight: None,
             replies: ReplyScanner::new(),
             mode: Mode::Start,
             gathered: Vec::new(),
             in_delivery: false,
+            left_out: false,
             refused: None,
         }
     }
@@ -114,16 +121,19 @@ impl Router {
 
     /// Notes a command as in flight, for which `len` bytes are sent in the same turn.
     pub(super) fn expect(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
+        self.count_on(owner);
         self.flight(owner).push(owner, kind, len);
     }
 
     /// As [`Router::expect`], for what cannot be sent again.
     pub(super) fn expect_unkept(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
+        self.count_on(owner);
         self.flight(owner).push_unkept(owner, kind, len);
     }
 
     /// As [`Router::expect_unkept`], for a command of `class` that is sent as it comes.
     pub(super) fn expect_streamed(&mut self, owner: &Rc<Session>, kind: Kind, class: Class) {
+        self.count_on(owner);
         self.flight(owner).push_streamed(owner, kind, class);
     }
 
@@ -133,6 +143,12 @@ impl Router {
         flight.map_or(Class::Unknown, |flight| flight.front_class())
     }
 
+    fn count_on(&self, owner: &Session) {
+        if self.owner.is_none() {
+            owner.count_on();
+        }
+    }
+
     fn flight(&mut self, owner: &Rc<Session>) -> &mut Flight {
         self.flight
             .get_or_insert_with(|| owner.worker.flights.take())
@@ -140,8 +156,12 @@ impl Router {
 
     /// Keeps what is sent for the commands noted last.
     pub(super) fn keep(&mut self, sent: &[u8]) {
+        let most = match self.owner {
+            Some(_) => KEPT_MAX,
+            None => SHARED_KEPT_MAX,
+        };
         if let Some(flight) = &mut self.flight {
-            flight.keep(sent);
+            flight.keep(sent, most);
         }
     }
 
@@ -186,12 +206,39 @@ impl Router {
         let Some(flight) = &mut self.flight else {
             return;
         };
-        flight.pop();
-        if flight.is_empty()
-            && let (Some(flight), Some(owner)) = (self.flight.take(), &self.owner)
-        {
-            owner.worker.flights.put(flight);
+        if let (None, Some(head)) = (&self.owner, flight.front()) {
+            head.owner.count_off();
         }
+        flight.pop();
+        if !flight.is_empty() {
+            return;
+        }
+        match &self.owner {
+            None => flight.rest(),
+            Some(owner) => {
+                let done = self.flight.take();
+                done.into_iter().for_each(|it| owner.worker.flights.put(it));
+            }
+        }
+    }
+
+    /// Whose the frame at hand is.
+    fn client(&self) -> Option<&Rc<Session>> {
+        let head = || Some(&self.head()?.owner);
+        self.owner.as_ref().or_else(head)
+    }
+
+    /// Bytes that are kept of what is in flight.
+    pub(super) fn kept(&self) -> usize {
+        self.flight.as_ref().map_or(0, |flight| flight.kept())
+    }
+
+    /// Whether nothing has come that is not dealt with.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.slots() == 0
+            && self.mode == Mode::Start
+            && self.gathered.is_empty()
+            && !self.is_refused()
     }
 
     /// Whether a MULTI is in flight behind the oldest command.
@@ -223,9 +270,11 @@ impl Router {
     pub(super) fn pass_body(&mut self, buffer: BytesMut, spare: &Spare) {
         let skipped = self.replies.skip_body(buffer.len());
         debug_assert!(skipped, "no more was read than the body has");
-        match (self.mode, &self.owner) {
-            (Mode::Passing(Verdict { deliver: true, .. }), Some(owner)) => {
-                owner.deliver_buffer(buffer)
+        match (self.mode, self.client()) {
+            (Mode::Passing(Verdict { deliver: true, .. }), Some(client)) => {
+                // Its next one shall not be in the way of others.
+                client.note_bulk();
+                client.deliver_buffer(buffer);
             }
             _ => spare.put(buffer),
         }

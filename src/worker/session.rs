@@ -43,8 +43,10 @@ pub(crate) enum Route {
     None,
     /// The pool is dialling.
     Connecting,
-    /// To this link.
+    /// To this link, which is the session's own.
     Attached(Rc<Link>),
+    /// To this link, which carries commands of others, too.
+    Shared(Rc<Link>),
 }
 
 /// One client connection. Shared by its own task, its link, and the worker's registry.
@@ -73,6 +75,18 @@ pub(crate) struct Session {
     pub(super) backlog: RefCell<Backlog>,
     /// It had a link before.
     pub(super) was_attached: Cell<bool>,
+    /// Commands in flight on the shared link.
+    pub(super) outstanding: Cell<u32>,
+    /// It is to be woken when all of those are answered.
+    pub(super) awaits_replies: Cell<bool>,
+    /// It is to be woken when half of what it may have in flight is answered.
+    pub(super) awaits_room: Cell<bool>,
+    /// It is among those who wait for room on the shared link.
+    pub(super) in_line: Cell<bool>,
+    /// Something may be set on its own link that nobody could repeat.
+    pub(super) pinned: Cell<bool>,
+    /// When it was last sent something large.
+    pub(super) bulky: Cell<Option<Instant>>,
     /// What its links have been through; none while all went well.
     pub(super) trouble: RefCell<Option<Box<Trouble>>>,
 }
@@ -110,6 +124,12 @@ impl Session {
             lingering: Cell::new(false),
             backlog: RefCell::default(),
             was_attached: Cell::new(false),
+            outstanding: Cell::new(0),
+            awaits_replies: Cell::new(false),
+            awaits_room: Cell::new(false),
+            in_line: Cell::new(false),
+            pinned: Cell::new(false),
+            bulky: Cell::default(),
             trouble: RefCell::default(),
         });
         entry.insert(session.clone());
@@ -122,6 +142,7 @@ impl Session {
         poll_fn(|cx| self.poll(cx)).await;
         // A dial may still be under way; what it brings is not wanted any more.
         self.phase.set(Phase::Ended);
+        self.client_gone.set(true);
         self.transport.borrow().close();
         if let Route::Attached(link) = self.route.take() {
             link.end();
@@ -142,6 +163,7 @@ impl Session {
                 self.end_of_input();
             }
             self.poll_link(cx);
+            self.give_back();
             self.poll_flush(cx);
             self.drop_held();
             if self.has_ended() {
@@ -181,7 +203,7 @@ impl Session {
         }
         let link = match &*self.route.borrow() {
             Route::Attached(link) => link.clone(),
-            Route::None | Route::Connecting => return,
+            Route::None | Route::Connecting | Route::Shared(_) => return,
         };
         match link.poll(cx) {
             Poll::Pending if self.has_held_long_enough(&link) => {
@@ -204,6 +226,11 @@ impl Session {
             && (link.slots() >= SLOTS_MAX || link.unwritten() >= UNWRITTEN_MAX)
         {
             link.tell_when_relieved();
+            return false;
+        }
+        if let Route::Shared(link) = &*self.route.borrow()
+            && !self.has_room_on(link)
+        {
             return false;
         }
         self.outbox.borrow().len() < UNREAD_MAX && self.may_take_more()

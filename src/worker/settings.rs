@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::resp::Args;
 
 use super::identity::redirection;
+use super::key::Key;
 use super::login::without_auth;
 
 /// What a command sets; a later one of the same kind takes its place.
@@ -154,6 +155,22 @@ impl Settings {
             .find(Setting::Version)
             .filter(|frame| Args::new(frame).any(|arg| arg.eq_ignore_ascii_case(b"AUTH")));
         hello.or_else(|| self.find(Setting::Login))
+    }
+
+    /// Whether nothing is set but what makes a key, and names.
+    pub(super) fn is_common(&self) -> bool {
+        use Setting::{Database, LibraryName, LibraryVersion, Login, Name, Version};
+        self.0.iter().all(|wish| {
+            matches!(
+                wish.setting,
+                Login | Version | Database | Name | LibraryName | LibraryVersion
+            )
+        })
+    }
+
+    /// What of it makes a key.
+    pub(super) fn key(&self, resp3: bool) -> Key {
+        Key::new(self.login(), resp3, self.find(Setting::Database))
     }
 
     /// Whether the client keeps a cache that the server tells of changes.

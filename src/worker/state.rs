@@ -3,6 +3,8 @@
 use crate::resp::{Args, Channels, Class, Iteration, class, elements};
 
 use super::cursors::Cursors;
+use super::key::Key;
+use super::names::Names;
 use super::settings::{Settings, Wish};
 use super::slot::ReplyMode;
 use super::subscriptions::{REMEMBERED_MAX, Subscriptions};
@@ -46,6 +48,30 @@ impl ClientState {
             && !self.is_subscribed()
             && self.transaction.is_none()
             && self.caching.is_none()
+    }
+
+    /// Whether nothing but its key tells the connection from a fresh one, names aside.
+    pub(super) fn is_common(&self) -> bool {
+        let settings = self.settings.as_ref();
+        let told = settings.is_none_or(|settings| settings.is_common());
+        told && self.is_plain() && !self.watching && !self.unknown
+    }
+
+    /// What links the client can share with others.
+    pub(super) fn key(&self) -> Key {
+        match &self.settings {
+            Some(settings) => settings.key(self.resp3),
+            None => Key::new(None, self.resp3, None),
+        }
+    }
+
+    /// What the client has its connection called.
+    pub(super) fn given_names(&self) -> Names {
+        let mut names = Names::default();
+        for wish in self.wishes() {
+            names.learn(wish.frame());
+        }
+        names
     }
 
     /// Whether the client expects to be sent something without asking.

@@ -17,7 +17,7 @@ use super::session::{Route, Session};
 use super::slot::Kind;
 
 /// A frame longer than this is streamed to the link instead of being collected first.
-const STREAM_MIN: usize = BULK_MIN;
+pub(super) const STREAM_MIN: usize = BULK_MIN;
 
 impl Session {
     /// The frame at hand is incomplete. If it is large, what is there of it goes on now.
@@ -40,6 +40,7 @@ impl Session {
                 if !intake.must_be_whole(&buffer[at.frame..at.scan]) =>
             {
                 self.flush(buffer, at, permit);
+                self.note_traces(&buffer[at.frame..at.scan]);
                 intake.streaming = Streaming::ToLink;
                 // By what is there of it: its name, and mostly its first arguments.
                 let class = self.worker.class(&buffer[at.frame..at.scan]);

@@ -12,6 +12,11 @@ const PUSH: Verdict = Verdict {
     reply: false,
 };
 
+const IGNORED: Verdict = Verdict {
+    deliver: false,
+    reply: false,
+};
+
 /// A pub/sub word, as the server's pubsub.c writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
@@ -45,6 +50,8 @@ impl Router {
     ) -> Result<Option<Verdict>, Fault> {
         match self.replies.kind() {
             0 => Ok(None),
+            // Nobody who shares a link has asked for any.
+            b'>' if self.owner.is_none() => Ok(Some(IGNORED)),
             b'>' => Ok(self.push(frame, whole)),
             b'*' if self.expects_pubsub_arrays() => match first_word(frame) {
                 Peek::NeedMore if !whole => Ok(None),

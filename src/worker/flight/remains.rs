@@ -1,7 +1,10 @@
 //! What is left of the commands in flight when their link is lost: each with its bytes, where those
 //! are kept, and whether the socket took the last of them.
 
+use std::rc::Rc;
+
 use crate::resp::{RequestScanner, Scanned};
+use crate::worker::session::Session;
 use crate::worker::slot::Kind;
 
 use super::Flight;
@@ -19,25 +22,28 @@ impl Flight {
             let from = stream;
             stream += slot.len;
             if !slot.kept {
-                remains.extend(unkept(
-                    slot.kind,
-                    slot.count,
-                    from < written,
-                    stream <= written,
-                ));
+                let ends = unkept(slot.count, from < written, stream <= written);
+                let mut kind = Some(slot.kind);
+                remains.extend(ends.map(|written| Remains {
+                    owner: slot.owner.clone(),
+                    kind: kind.take().unwrap_or(Kind::Plain),
+                    frame: None,
+                    written,
+                }));
                 continue;
             }
             let run = self.run(at, slot.len);
             at += run.len();
             if slot.count == 1 && slot.answered == 0 {
-                remains.push(Remains::of(slot.kind, run, stream <= written));
+                remains.push(Remains::of(slot.owner, slot.kind, run, stream <= written));
                 continue;
             }
             let mut end = from;
             for (nth, frame) in (0..).zip(Frames::new(run)) {
                 end += frame.len() as u64;
                 if nth >= slot.answered {
-                    remains.push(Remains::of(Kind::Plain, frame, end <= written));
+                    let owner = slot.owner.clone();
+                    remains.push(Remains::of(owner, Kind::Plain, frame, end <= written));
                 }
             }
         }
@@ -45,20 +51,18 @@ impl Flight {
     }
 }
 
-/// The commands of a slot whose bytes are not kept. Where they end in a run is not known without
-/// those: once it is `begun`, any may be written, but the last one is only when all is `written`.
-fn unkept(kind: Kind, count: u32, begun: bool, written: bool) -> impl Iterator<Item = Remains> {
-    let mut kind = Some(kind);
-    (1..=count).map(move |nth| Remains {
-        kind: kind.take().unwrap_or(Kind::Plain),
-        frame: None,
-        written: if nth == count { written } else { begun },
-    })
+/// Which commands of a slot whose bytes are not kept may be written. Where they end in a run is not
+/// known without those: once it is `begun`, any may be, but the last one is only when all is
+/// `written`.
+fn unkept(count: u32, begun: bool, written: bool) -> impl Iterator<Item = bool> {
+    (1..=count).map(move |nth| if nth == count { written } else { begun })
 }
 
 /// A command that was in flight on a link that is lost.
 #[derive(Debug)]
 pub(in crate::worker) struct Remains {
+    /// Whose it was.
+    pub(in crate::worker) owner: Rc<Session>,
     pub(in crate::worker) kind: Kind,
     /// What was sent for it, where that is known.
     pub(in crate::worker) frame: Option<Box<[u8]>>,
@@ -67,8 +71,9 @@ pub(in crate::worker) struct Remains {
 }
 
 impl Remains {
-    fn of(kind: Kind, frame: &[u8], written: bool) -> Self {
+    fn of(owner: Rc<Session>, kind: Kind, frame: &[u8], written: bool) -> Self {
         Self {
+            owner,
             kind,
             frame: Some(frame.into()),
             written,
@@ -105,8 +110,7 @@ mod tests {
     use super::*;
 
     fn written(begun: bool, written: bool) -> Vec<bool> {
-        let remains = unkept(Kind::Plain, 3, begun, written);
-        remains.map(|it| it.written).collect()
+        unkept(3, begun, written).collect()
     }
 
     #[test]

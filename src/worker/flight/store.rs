@@ -18,6 +18,16 @@ const STORE_MAX: usize = 1024;
 )]
 pub(crate) struct Store(RefCell<Vec<Box<Flight>>>);
 
+impl Flight {
+    /// With nothing in it, it stays with its link and gives up what it does not need to be ready for
+    /// more.
+    pub(in crate::worker) fn rest(&mut self) {
+        self.taken_back = 0;
+        self.bytes.shrink_to(STORED_BYTES_MAX);
+        self.slots.shrink_to(STORED_SLOTS_MAX);
+    }
+}
+
 impl Store {
     /// One with nothing in it.
     pub(in crate::worker) fn take(&self) -> Box<Flight> {

@@ -54,8 +54,14 @@ impl Link {
         self.write(bytes);
     }
 
-    /// Writes `bytes`, or queues what the socket does not take.
+    /// Writes `bytes`, or queues what the socket does not take; on a shared link at its next turn.
     pub(in crate::worker) fn write(&self, bytes: &[u8]) {
+        if let Some(common) = &self.common {
+            if common.add(bytes) {
+                self.task.wake();
+            }
+            return;
+        }
         let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
         if outbox.is_empty() {
@@ -80,7 +86,11 @@ impl Link {
 
     /// Notes a command as in flight; its `len` bytes are sent next, in the same turn.
     pub(crate) fn expect(&self, owner: &Rc<Session>, kind: Kind, len: usize) {
-        self.router.borrow_mut().expect(owner, kind, len);
+        let mut router = self.router.borrow_mut();
+        if router.slots() == 0 {
+            self.note_progress();
+        }
+        router.expect(owner, kind, len);
     }
 
     /// Takes back what was noted last: that command will never be complete.

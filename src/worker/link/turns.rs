@@ -1,4 +1,4 @@
-//! A link's turns, given to it by its owner's task: replies are read and handed to `routing`, and
+//! A link's turns, given to it by its owner's task, or its own where it is shared: replies are read and handed to `routing`, and
 //! what the socket did not take at once is written. Nothing is read while the owner's client does
 //! not read, and nothing is delivered while the gate does not allow it.
 
@@ -37,7 +37,8 @@ impl Link {
                 return self.poll_loss(cx);
             }
             // What cannot be written does not undo the replies that have come already.
-            let broken = self.flush(cx).err();
+            let broken = self.flush(cx).and_then(|()| self.flush_batch(cx)).err();
+            self.let_in();
             if self.router.borrow().owner_is_congested() {
                 return Poll::Pending;
             }
@@ -48,6 +49,7 @@ impl Link {
                 }
                 (Poll::Pending, None) => return Poll::Pending,
             }
+            self.note_progress();
             self.tell_owner();
         }
     }

@@ -3,7 +3,10 @@
 //! carried out in its turn.
 
 use std::ops::Range;
+use std::rc::Rc;
 
+use crate::resp::{Class, class};
+use crate::worker::flight::Remains;
 use crate::worker::link::Link;
 use crate::worker::session::Session;
 use crate::worker::slot::{Kind, Slot};
@@ -15,6 +18,8 @@ use super::{Fault, Mode, Router, Verdict};
 const PARTIAL_MAX: usize = 16 * 1024;
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
+/// A reply on a shared link with a longer body is asked for again elsewhere, if it can be.
+const LARGE_MIN: usize = 1024 * 1024;
 
 impl Router {
     /// Takes in what was read: pairs each frame with its command and passes it on.
@@ -25,7 +30,7 @@ impl Router {
         let mut run = Run::default();
         let routed = self.route_frames(chunk, &mut run, link);
         // What came before a fault is the client's all the same.
-        run.flush(chunk, self.owner.as_deref());
+        run.flush(chunk, self.client().map(AsRef::as_ref));
         routed
     }
 
@@ -38,6 +43,9 @@ impl Router {
             let rest = &chunk[at..];
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
             let piece = at..at + done.unwrap_or(rest.len());
+            if self.owner.is_none() && done.is_none() {
+                self.leave_out_large();
+            }
             match self.mode {
                 Mode::Passing(verdict) => {
                     self.pass(chunk, run, piece.clone(), verdict, done.is_some());
@@ -85,20 +93,19 @@ impl Router {
         whole: bool,
     ) {
         if !verdict.deliver {
-            return run.flush(chunk, self.owner.as_deref());
+            return run.flush(chunk, self.client().map(AsRef::as_ref));
         }
         if self.gathered.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
             self.in_delivery |= !whole;
             return run.extend(piece);
         }
-        run.flush(chunk, self.owner.as_deref());
+        run.flush(chunk, self.client().map(AsRef::as_ref));
         self.gathered.extend_from_slice(&chunk[piece]);
         if whole || !self.is_short(self.gathered.len()) {
             self.in_delivery |= !whole;
             let whole_so_far = std::mem::take(&mut self.gathered);
-            self.owner
-                .iter()
-                .for_each(|owner| owner.deliver(&whole_so_far));
+            let client = self.client().into_iter();
+            client.for_each(|client| client.deliver(&whole_so_far));
         }
     }
 
@@ -120,7 +127,7 @@ impl Router {
             self.gathered.extend_from_slice(&chunk[piece.clone()]);
         }
         if self.answers_itself() {
-            run.flush(chunk, self.owner.as_deref());
+            run.flush(chunk, self.client().map(AsRef::as_ref));
         }
         let gathered = std::mem::take(&mut self.gathered);
         let frame = if here {
@@ -134,9 +141,10 @@ impl Router {
                 if here || !verdict.deliver {
                     self.pass(chunk, run, piece, verdict, whole);
                 } else {
-                    run.flush(chunk, self.owner.as_deref());
+                    run.flush(chunk, self.client().map(AsRef::as_ref));
                     self.in_delivery = !whole;
-                    self.owner.iter().for_each(|owner| owner.deliver(&gathered));
+                    let client = self.client().into_iter();
+                    client.for_each(|client| client.deliver(&gathered));
                 }
             }
             None if frame.len() > GATHER_MAX => return Err(Fault::TooLong),
@@ -159,19 +167,76 @@ impl Router {
 
     fn finish_frame(&mut self, chunk: &[u8], run: &mut Run) {
         if let Mode::Passing(Verdict { reply: true, .. }) = self.mode {
-            if let Some(Slot {
-                owner,
-                kind: Kind::Blocking(_),
-                ..
-            }) = self.head()
-            {
-                owner.pop_answered();
-            }
-            self.pop();
+            self.count_reply(chunk, run);
         }
         self.mode = Mode::Start;
         self.in_delivery = false;
         self.settle(chunk, run);
+    }
+
+    /// The frame at hand was the reply to the oldest command.
+    fn count_reply(&mut self, chunk: &[u8], run: &mut Run) {
+        if let Some(Slot {
+            owner,
+            kind: Kind::Blocking(_),
+            ..
+        }) = self.head()
+        {
+            owner.pop_answered();
+        }
+        if self.owner.is_none() {
+            self.end_run(chunk, run);
+        }
+        let again = std::mem::take(&mut self.left_out).then(|| self.front_remains());
+        self.pop();
+        if let Some(Remains {
+            owner,
+            frame: Some(frame),
+            ..
+        }) = again.flatten()
+        {
+            owner.ask_apart(frame);
+        }
+    }
+
+    /// A large reply on a shared link would have to be kept as long as its client does not read it.
+    /// Where nothing of it was passed on, and it can be asked for again, the client gets it on a link
+    /// of its own.
+    fn leave_out_large(&mut self) {
+        let delivered = Verdict {
+            deliver: true,
+            reply: true,
+        };
+        let large = self.replies.body_left() > LARGE_MIN;
+        if !large || self.in_delivery || self.mode != Mode::Passing(delivered) {
+            return;
+        }
+        let Some(head) = self.head().filter(|head| head.kind == Kind::Plain) else {
+            return;
+        };
+        let reads = self.front_frame().map(class) == Some(Class::Read);
+        if reads && head.owner.outstanding.get() == 1 {
+            // It sends nothing more here from now on.
+            head.owner.note_bulk();
+            self.gathered = Vec::new();
+            self.left_out = true;
+            self.mode = Mode::Passing(Verdict {
+                deliver: false,
+                ..delivered
+            });
+        }
+    }
+
+    /// What comes next on a shared link may be another client's.
+    fn end_run(&self, chunk: &[u8], run: &mut Run) {
+        let Some(flight) = &self.flight else { return };
+        let Some(head) = flight.front().filter(|head| head.count == 1) else {
+            return;
+        };
+        let goes_on = |next: &Slot| Rc::ptr_eq(&next.owner, &head.owner);
+        if !flight.second().is_some_and(goes_on) {
+            run.flush(chunk, Some(&head.owner));
+        }
     }
 
     /// Carries out what is due now and needs no reply: our own answers, and ends.

@@ -1,0 +1,75 @@
+//! The moment a session finds that what its client sent is not for the shared link it is on.
+
+use std::rc::Rc;
+
+use crate::resp::RequestScanner;
+use crate::worker::cutting::Cursor;
+use crate::worker::intake::{Intake, Streaming};
+use crate::worker::permit::Permit;
+use crate::worker::session::Session;
+use crate::worker::streaming::STREAM_MIN;
+
+impl Permit {
+    /// Whether it is one to send on a shared link.
+    pub(in crate::worker) fn is_for_shared(&self) -> bool {
+        matches!(self, Self::Send(link) if link.is_shared())
+    }
+}
+
+impl Session {
+    /// Looks at a whole command, `at.frame..at.scan`: `Ok` when it may go with this permit. Otherwise
+    /// it is not taken in yet, and the permit is another one.
+    pub(in crate::worker) fn on_shared(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+    ) -> Result<Permit, Permit> {
+        if !permit.is_for_shared() || intake.streaming != Streaming::No {
+            return Ok(permit);
+        }
+        if !intake.is_in_run() && self.has_all_it_may() {
+            at.scan = at.frame;
+            self.flush(buffer, at, &permit);
+            return Err(Permit::Wait);
+        }
+        let topology = self.worker.topology.borrow();
+        if intake.may_share(&topology.commands, buffer, at.frame..at.scan) {
+            return Ok(permit);
+        }
+        drop(topology);
+        Err(self.off_shared(intake, buffer, at, permit))
+    }
+
+    /// As [`Session::on_shared`], for a command of at least `len` bytes of which only a part is there.
+    pub(in crate::worker) fn part_on_shared(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+        len: usize,
+    ) -> Result<Permit, Permit> {
+        let small = len <= STREAM_MIN || intake.streaming != Streaming::No;
+        match small || !permit.is_for_shared() {
+            true => Ok(permit),
+            false => Err(self.off_shared(intake, buffer, at, permit)),
+        }
+    }
+
+    /// What is at hand is not for the shared link of this permit: what came before it goes, and it is
+    /// looked at again with a permit for another link.
+    pub(in crate::worker) fn off_shared(
+        self: &Rc<Self>,
+        intake: &mut Intake,
+        buffer: &[u8],
+        at: &mut Cursor,
+        permit: Permit,
+    ) -> Permit {
+        self.flush(buffer, at, &permit);
+        intake.scanner = RequestScanner::new();
+        at.scan = at.frame;
+        self.set_apart(intake)
+    }
+}

@@ -1,0 +1,84 @@
+//! Links of their own that sessions have only as long as they need them: when one is given back, and
+//! what makes it the next session's.
+
+use std::rc::Rc;
+
+use crate::worker::ending::Phase;
+use crate::worker::intake::{Intake, Streaming};
+use crate::worker::link::Link;
+use crate::worker::session::{Route, Session};
+use crate::worker::slot::Kind;
+
+impl Session {
+    /// A link that somebody gave back, made what the client's last one was.
+    pub(in crate::worker) fn take_shelved(self: &Rc<Self>) -> Option<Rc<Link>> {
+        if !self.shares() || !self.state.borrow().is_common() {
+            return None;
+        }
+        let worker = &self.worker;
+        let state = self.state.borrow();
+        let idle = worker.unshelve(&state.key())?;
+        let verified = worker
+            .topology()
+            .primary
+            .as_ref()
+            .is_some_and(|it| it.role_verified);
+        self.role_pending.set(!verified);
+        self.was_attached.set(true);
+        let renaming = idle.names.changes(&state.given_names());
+        let link = Link::resumed(self, idle);
+        for frame in renaming {
+            link.ask(self, Kind::Restore(false), &frame);
+        }
+        if self.told_id.get() {
+            link.register(self);
+            link.ask_id(self);
+        }
+        // The link has to have its turn.
+        self.task.wake();
+        Some(link)
+    }
+
+    /// Gives a link of the session's own back once nothing tells it from a fresh one of its key.
+    pub(in crate::worker) fn give_back(&self) {
+        if !self.may_give_back() {
+            return;
+        }
+        let Route::Attached(link) = self.route.take() else {
+            return;
+        };
+        let state = self.state.borrow();
+        let (key, names) = (state.key(), state.given_names());
+        match Rc::try_unwrap(link) {
+            Ok(link) => self.worker.shelve(link.into_idle(key, names)),
+            // Somebody has still to do with it.
+            Err(link) => link.end(),
+        }
+    }
+
+    fn may_give_back(&self) -> bool {
+        if !self.shares() || self.phase.get() != Phase::Open || self.needs_own() {
+            return false;
+        }
+        let at_rest = matches!(&*self.route.borrow(), Route::Attached(link) if link.is_clean());
+        at_rest && !self.has_backlog() && self.intake.borrow().is_at_rest()
+    }
+}
+
+impl Intake {
+    /// Whether what the client is in the middle of is not for a shared link.
+    pub(in crate::worker) fn needs_own(&self) -> bool {
+        self.wants_own
+            || self.in_multi
+            || self.hopeless
+            || self.holed
+            || self.watch_lost
+            || self.is_streaming()
+    }
+
+    /// Whether the client is in the middle of nothing, the beginning of a command aside.
+    fn is_at_rest(&self) -> bool {
+        let between = !self.awaits_answer() && !self.done && self.streaming == Streaming::No;
+        between && !self.needs_own() && !self.is_waiting()
+    }
+}
