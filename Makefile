@@ -34,6 +34,7 @@ test-rust: ## the Rust tests alone
 	@tests/setup.sh server
 	@tests/setup.sh newer
 	$(CARGO) test --locked --no-fail-fast
+	STEADFAST_POOL=shared $(CARGO) test --locked --test it
 
 test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh server

@@ -26,6 +26,7 @@ use rig::{Client, Rig};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+const POOLS: [&str; 2] = ["session", "shared"];
 const CLIENTS: usize = 8;
 /// What the runtimes may do now and then for reasons of their own, such as a timer's.
 const ALLOCATIONS_MAX: usize = 50;
@@ -84,8 +85,12 @@ fn exchange(clients: &mut [Client], rounds: usize, request: &[u8], answer: &[u8]
 
 #[test]
 fn commands_one_at_a_time_cost_no_allocation() {
+    POOLS.into_iter().for_each(one_at_a_time);
+}
+
+fn one_at_a_time(pool: &str) {
     let _alone = alone();
-    let rig = Rig::start();
+    let rig = Rig::start(pool);
     let mut clients = rig.connect(CLIENTS);
     let value = [b'v'; 32];
     let (set, stored) = (set_of(&value), bulk_of(&value));
@@ -96,20 +101,24 @@ fn commands_one_at_a_time_cost_no_allocation() {
             exchange(&mut clients, 1, GET, &stored);
         }
     });
-    assert!(calls(&cost) < ALLOCATIONS_MAX, "{cost:?}");
+    assert!(calls(&cost) < ALLOCATIONS_MAX, "{pool}: {cost:?}");
 }
 
 #[test]
 fn pipelines_cost_no_allocation() {
+    POOLS.into_iter().for_each(pipelines);
+}
+
+fn pipelines(pool: &str) {
     let _alone = alone();
-    let rig = Rig::start();
+    let rig = Rig::start(pool);
     let mut clients = rig.connect(CLIENTS);
     let value = [b'v'; 32];
     let request = [set_of(&value), GET.to_vec()].concat().repeat(8);
     let answer = [OK.to_vec(), bulk_of(&value)].concat().repeat(8);
     // 2,000 pipelines of 16 commands each time.
     let cost = cost_of(|| exchange(&mut clients, 2_000 / CLIENTS, &request, &answer));
-    assert!(calls(&cost) < ALLOCATIONS_MAX, "{cost:?}");
+    assert!(calls(&cost) < ALLOCATIONS_MAX, "{pool}: {cost:?}");
 }
 
 #[test]
@@ -140,8 +149,12 @@ fn looking_up_what_a_command_is_costs_no_allocation() {
 
 #[test]
 fn large_bodies_travel_in_a_few_buffers() {
+    POOLS.into_iter().for_each(large_bodies);
+}
+
+fn large_bodies(pool: &str) {
     let _alone = alone();
-    let rig = Rig::start();
+    let rig = Rig::start(pool);
     let mut clients = rig.connect(1);
     let value: Vec<_> = (0..251).cycle().take(BULK_LEN).collect();
     let (set, stored) = (set_of(&value), bulk_of(&value));
@@ -150,5 +163,5 @@ fn large_bodies_travel_in_a_few_buffers() {
         exchange(&mut clients, 100, &set, OK);
         exchange(&mut clients, 100, GET, &stored);
     });
-    assert!(bytes(&cost) < BYTES_MAX, "{cost:?}");
+    assert!(bytes(&cost) < BYTES_MAX, "{pool}: {cost:?}");
 }

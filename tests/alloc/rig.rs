@@ -36,10 +36,10 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// Starts both and waits until commands are served.
-    pub(crate) fn start() -> Self {
+    /// Starts both; clients use links as `pool` says.
+    pub(crate) fn start(pool: &str) -> Self {
         let server = Server::start();
-        let args = ["steadfast", "--workers", "2"].map(OsString::from);
+        let args = ["steadfast", "--workers", "2", "--pool", pool].map(OsString::from);
         let machine = Machine {
             descriptors: 1024,
             parallelism: WORKERS,

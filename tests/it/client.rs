@@ -51,6 +51,11 @@ impl Client {
         self.send_raw(&command(args))
     }
 
+    /// The sending half, for another thread.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Reads one reply (or one push); `UnexpectedEof` when the other side closed.
     pub(crate) fn reply(&mut self) -> io::Result<Value> {
         self.reply_within(PATIENCE)

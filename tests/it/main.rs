@@ -40,6 +40,7 @@ mod restoring;
 mod scripts;
 mod sentinel_trouble;
 mod serving;
+mod sharing;
 mod soak;
 mod storm;
 mod switch;

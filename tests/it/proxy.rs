@@ -23,6 +23,8 @@ pub(crate) use builder::Builder;
 
 /// The binary under test, unless `STEADFAST_BIN` names another.
 const BINARY: &str = env!("CARGO_BIN_EXE_steadfast");
+/// The variable that says how clients share links.
+const POOL: &str = "STEADFAST_POOL";
 /// How long it may take to find the primary of a healthy bed.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to listen.
@@ -250,6 +252,16 @@ fn binary() -> PathBuf {
 
 fn other_binary() -> Option<PathBuf> {
     std::env::var_os("STEADFAST_BIN").map(PathBuf::from)
+}
+
+/// `STEADFAST_POOL` reaches the proxies of all tests: each has to pass with either.
+fn pool() -> Option<std::ffi::OsString> {
+    std::env::var_os(POOL)
+}
+
+/// Whether clients share links in this run.
+pub(crate) fn shares_links() -> bool {
+    pool().is_some_and(|pool| pool == "shared")
 }
 
 /// Whether figures of the binary are those users get; one that is named is taken to be optimised.

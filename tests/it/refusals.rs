@@ -30,9 +30,11 @@ fn refusing(name: &'static str) -> FakeServer {
     })
 }
 
-/// A client whose link is there: what it sends is not kept meanwhile.
+/// A client whose link, of its own, is there: what it sends is not kept meanwhile.
 fn connected(proxy: &Proxy) -> Client {
     let mut client = proxy.connect();
+    // What nobody knows ties it to its link.
+    client.call(&["NO.SUCH"]);
     assert_eq!(client.call(&["GET", "k"]), Value::Null);
     client
 }

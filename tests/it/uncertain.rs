@@ -121,6 +121,9 @@ fn with_close_a_client_that_has_left_all_to_a_known_fate_stays() {
     assert_eq!(known.call(&["GET", "k"]), Value::Null);
 }
 
+/// On a link that is shared a client has too few commands in flight for any of this.
+const APART: (&str, &str) = ("--pool", "session");
+
 /// Commands that a server swallows, more than are told of one by one.
 fn flood(proxy: &Proxy, commands: usize) -> crate::client::Client {
     let mut client = proxy.connect();
@@ -136,7 +139,7 @@ fn flood(proxy: &Proxy, commands: usize) -> crate::client::Client {
 fn a_flood_of_what_cannot_be_known_ends_the_connection_and_costs_little() {
     let server = closing_on_incr();
     let (_sentinel, proxy) = in_front_of(&server);
-    let proxy = proxy.start_ready();
+    let proxy = proxy.flag(APART.0, APART.1).start_ready();
     let mut client = flood(&proxy, 400_000);
     assert!(client.closed_within(SOON).is_some());
     let peak = proxy.peak_rss_kib();
@@ -148,7 +151,7 @@ fn a_flood_of_what_cannot_be_known_ends_the_connection_and_costs_little() {
 fn a_large_pipeline_is_told_of_one_by_one() {
     let server = closing_on_incr();
     let (_sentinel, proxy) = in_front_of(&server);
-    let proxy = proxy.start_ready();
+    let proxy = proxy.flag(APART.0, APART.1).start_ready();
     let commands = 50_000;
     let mut client = flood(&proxy, commands);
     for _ in 0..=commands {

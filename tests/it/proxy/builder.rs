@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Proxy, binary};
+use super::{POOL, Proxy, binary, pool};
 use crate::bed::with_hosts;
 
 /// Settings of a [`Proxy`].
@@ -74,7 +74,8 @@ impl Builder {
         };
         command
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(pool().map(|pool| (POOL, pool)));
         command
     }
 }

@@ -1,0 +1,30 @@
+//! Goal: `--pool shared` turns many clients into a handful of connections, and nobody notices: each
+//! gets its own replies, in order, with its own rights, whatever others do. Method: clients that know
+//! what each reply must be, a server that counts connections, and neighbours that misbehave.
+
+mod crowd;
+mod isolation;
+mod reuse;
+mod users;
+
+use std::time::Duration;
+
+use crate::bed::{Bed, Node};
+use crate::proxy::{Builder, Proxy};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn sharing(bed: &Bed) -> Builder {
+    Proxy::for_bed(bed).flag("--pool", "shared")
+}
+
+/// Connections of clients at a server, the one that asks included.
+fn connections(server: &Node) -> usize {
+    let listed = server.command(&["CLIENT", "LIST", "TYPE", "normal"]);
+    listed.text().lines().count()
+}
+
+/// Connections a server was ever asked for.
+fn asked_for(server: &Node) -> u64 {
+    server.info("total_connections_received").parse().unwrap()
+}

@@ -1,0 +1,129 @@
+//! Links of their own are given back, and nothing of one client stays for the next.
+
+use super::{SOON, asked_for, connections, sharing};
+use crate::bed::{Bed, wait_until};
+use crate::client::Client;
+use crate::value::Value;
+
+fn bed() -> Bed {
+    Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .user("ann", "on >ann1 ~* &* +@all")
+        .start()
+}
+
+#[test]
+fn short_connections_cost_the_server_none() {
+    let bed = bed();
+    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let visit = |nth: usize| {
+        let mut client = proxy.connect();
+        assert!(client.call(&["AUTH", "ann", "ann1"]).is_ok());
+        assert!(
+            client
+                .call(&["CLIENT", "SETNAME", &format!("visit-{nth}")])
+                .is_ok()
+        );
+        assert!(client.call(&["SELECT", "3"]).is_ok());
+        assert_eq!(
+            client.call(&["CLIENT", "GETNAME"]).text(),
+            format!("visit-{nth}")
+        );
+        assert!(client.call(&["SET", "k", "v"]).is_ok());
+    };
+    visit(0);
+    let before = asked_for(bed.server(0));
+    (0..200).for_each(visit);
+    let cost = asked_for(bed.server(0)) - before;
+    // Heartbeats, Sentinels and this test ask for some.
+    assert!(cost < 20, "{cost} connections for 200 clients");
+}
+
+#[test]
+fn nothing_of_one_client_stays_for_the_next() {
+    let bed = bed();
+    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let mut first = proxy.connect();
+    let state = [
+        &["CLIENT", "SETNAME", "first"][..],
+        &["SELECT", "5"],
+        &["SET", "where", "five"],
+        &["WATCH", "where"],
+        &["UNWATCH"],
+        &["MULTI"],
+        &["SELECT", "6"],
+        &["EXEC"],
+        &["SET", "where", "six"],
+        &["AUTH", "ann", "ann1"],
+        &["HELLO", "3"],
+        &["SUBSCRIBE", "channel"],
+        &["UNSUBSCRIBE", "channel"],
+        &["CLIENT", "NO-EVICT", "ON"],
+        &["CLIENT", "NO-EVICT", "OFF"],
+    ];
+    for args in state {
+        let told = first.call(args);
+        assert!(told.error().is_none(), "{args:?}: {told:?}");
+    }
+    assert_eq!(first.call(&["GET", "where"]).text(), "six");
+    assert_eq!(first.call(&["ACL", "WHOAMI"]).text(), "ann");
+    for _ in 0..10 {
+        let mut next = proxy.connect();
+        assert_eq!(next.call(&["CLIENT", "GETNAME"]), Value::Null);
+        assert_eq!(
+            next.call(&["GET", "where"]),
+            Value::Null,
+            "another database"
+        );
+        assert_eq!(next.call(&["ACL", "WHOAMI"]).text(), "default");
+        assert_eq!(next.call(&["HELLO"]).items().len(), 14, "in RESP2");
+        assert!(
+            next.call(&["EXEC"]).error().is_some(),
+            "no transaction is open"
+        );
+    }
+    assert_eq!(first.call(&["CLIENT", "GETNAME"]).text(), "first");
+    assert_eq!(first.call(&["GET", "where"]).text(), "six");
+}
+
+#[test]
+fn what_leaves_an_unknown_trace_ties_a_client_to_its_link() {
+    let bed = bed();
+    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let ids = |client: &mut Client| client.call(&["CLIENT", "INFO"]).text();
+    let own = |info: String| {
+        let field = info.split(' ').find_map(|field| field.strip_prefix("id="));
+        field.unwrap().to_owned()
+    };
+    let mut client = proxy.connect();
+    // An error proves nothing: the name may be a module's.
+    assert!(client.call(&["NO.SUCH", "command"]).error().is_some());
+    let first = own(ids(&mut client));
+    let mut other = proxy.connect();
+    for _ in 0..5 {
+        assert!(client.call(&["SET", "k", "v"]).is_ok());
+        assert_ne!(own(ids(&mut other)), first, "nobody else is on that link");
+        assert_eq!(own(ids(&mut client)), first);
+    }
+    drop(client);
+    wait_until(SOON, "the link ends with its client", || {
+        let listed = bed.server(0).command(&["CLIENT", "LIST", "ID", &first]);
+        listed.text().is_empty()
+    });
+}
+
+#[test]
+fn links_of_their_own_are_given_back() {
+    let bed = bed();
+    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let mut clients: Vec<_> = (0..100).map(|_| proxy.connect()).collect();
+    for client in &mut clients {
+        assert!(client.call(&["CLIENT", "SETNAME", "x"]).is_ok());
+        assert_eq!(client.call(&["EVAL", "return 1", "0"]), Value::Int(1));
+        assert!(client.call(&["SET", "k", "v"]).is_ok());
+    }
+    let count = connections(bed.server(0));
+    assert!(count <= 10, "{count} connections for 100 clients");
+}
