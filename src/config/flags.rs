@@ -144,6 +144,10 @@ pub(super) struct ClientFlags {
     /// Bytes held for one waiting client before its socket is read no further
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse::size)]
     pub(super) max_held_bytes_per_client: usize,
+    /// Bytes of replies kept for one client that does not read them, where its connection to the
+    /// primary is shared: with more it is closed. On one of its own the server is made to wait instead
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::size)]
+    pub(super) client_output_limit: usize,
     /// What becomes of a blocking call, such as BLPOP, that still waits when the primary changes:
     /// `resume` asks the new one with the time that is left, `error` answers UNCERTAIN
     #[arg(
@@ -183,9 +187,8 @@ pub(super) struct ClientFlags {
     )]
     pub(super) on_uncertain: OnUncertain,
     /// Commands of modules that need nothing of their connection and leave nothing there, such as
-    /// FT.SEARCH: where connections are shared, they may travel on one with those of other
-    /// clients. Without effect so far: every client has a connection of its own. Repeat it or separate
-    /// with commas
+    /// FT.SEARCH: with `--pool shared` they may travel on one with those of other clients. Repeat it
+    /// or separate with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse::shared_command)]
     pub(super) shared_commands: Vec<String>,
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]

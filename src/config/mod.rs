@@ -150,6 +150,8 @@ pub struct Config {
     pub max_held_bytes: usize,
     /// Bytes held for one client before its socket is read no further.
     pub max_held_bytes_per_client: usize,
+    /// Bytes kept of the replies on a shared link that one client does not read; with more it is closed.
+    pub client_output_limit: usize,
     /// Limit on one dial.
     pub connect_timeout: Duration,
     /// Limit on one heartbeat.

@@ -35,6 +35,7 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
             .max_held_bytes
             .unwrap_or_else(|| limits::held_bytes_for(machine.memory)),
         max_held_bytes_per_client: cli.clients.max_held_bytes_per_client,
+        client_output_limit: cli.clients.client_output_limit,
         connect_timeout: cli.sentinel.connect_timeout,
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,
         poll_interval: cli.sentinel.poll_interval,

@@ -5,6 +5,9 @@
 //! (a slow script, CLIENT PAUSE): who has nothing in flight there goes on elsewhere. Where the server
 //! refuses a key, or there are too many, clients get links of their own instead.
 
+mod rescuing;
+mod strangers;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -33,6 +36,8 @@ const KEYS_MAX: usize = 64;
 const LINKS_MAX: usize = 4;
 /// A link with nothing to do for so long is closed, so that what is no longer used costs nothing.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a key that the server refused is not tried again: who uses it has own links meanwhile.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
 
 /// All of a worker's.
 #[derive(Debug, Default)]
@@ -40,6 +45,8 @@ pub(crate) struct Commons {
     places: RefCell<Vec<Place>>,
     /// When a link broke, after which the primary has to prove itself before another is used.
     broken_at: Cell<Option<Instant>>,
+    /// When the server last let in a fresh connection on which nobody had logged in.
+    open_at: Cell<Option<Instant>>,
 }
 
 /// What there is for one key.
@@ -48,8 +55,8 @@ struct Place {
     key: Key,
     links: Vec<Rc<Link>>,
     dialling: bool,
-    /// The primary of this generation does not take clients of this key, or not together.
-    refused_in: Option<u64>,
+    /// The primary of this generation did not take clients of this key, or not together, then.
+    refused: Option<(u64, Instant)>,
     /// Those who wait for the dial.
     waiting: Vec<Rc<Session>>,
 }
@@ -88,18 +95,17 @@ impl Commons {
         let Some(place) = places.get_mut(at) else {
             return Seat::None;
         };
-        if place.refused_in == Some(worker.generation()) {
+        if place.is_refused(worker.now(), worker.generation()) {
             return Seat::None;
         }
-        let moving = |link: &&Rc<Link>| link.is_usable() && !link.is_stuck();
-        if let Some(link) = place.links.iter().find(moving) {
+        if let Some(link) = place.moving().filter(|_| session.is_vouched_for()) {
             return Seat::Taken(link.clone());
         }
         if place.dialling {
             place.waiting.push(session.clone());
             return Seat::Dial;
         }
-        if place.links.len() >= LINKS_MAX {
+        if place.moving().is_none() && place.links.len() >= LINKS_MAX {
             return Seat::None;
         }
         place.dialling = true;
@@ -145,8 +151,15 @@ impl Commons {
             });
         }
         places.retain(|place| {
-            !place.links.is_empty() || place.dialling || place.refused_in == Some(generation)
+            !place.links.is_empty() || place.dialling || place.is_refused(now, generation)
         });
+    }
+
+    /// Whether a further link of this key is of use.
+    fn wants(&self, key: &Key) -> bool {
+        let places = self.places.borrow();
+        let place = places.iter().find(|place| place.key == *key);
+        place.is_some_and(|it| it.moving().is_none() && it.links.len() < LINKS_MAX)
     }
 
     fn forget(&self, link: &Rc<Link>) {
@@ -164,7 +177,7 @@ impl Commons {
         place.dialling = false;
         match brought {
             Brought::Link(link) => place.links.push(link),
-            Brought::Refused(generation) => place.refused_in = Some(generation),
+            Brought::Refused(generation) => place.refused = Some((generation, Instant::now())),
             Brought::Nothing => {}
         }
         let waiting = std::mem::take(&mut place.waiting);
@@ -179,9 +192,21 @@ impl Place {
             key,
             links: Vec::new(),
             dialling: false,
-            refused_in: None,
+            refused: None,
             waiting: Vec::new(),
         }
+    }
+
+    /// A link that is in use, or may be, and not stuck.
+    fn moving(&self) -> Option<&Rc<Link>> {
+        let moves = |link: &&Rc<Link>| link.is_usable() && !link.is_stuck();
+        self.links.iter().find(moves)
+    }
+
+    fn is_refused(&self, now: Instant, generation: u64) -> bool {
+        self.refused.is_some_and(|(refused_in, at)| {
+            refused_in == generation && now.saturating_duration_since(at) < REFUSED_FOR
+        })
     }
 }
 
@@ -196,6 +221,7 @@ async fn bring(worker: Rc<Worker>, key: Key) {
     // The semaphore is never closed.
     let turn = worker.dials.acquire().await;
     let topology = worker.topology();
+    let stuck = worker.commons.stuck(&key);
     let found = tokio::select! {
         biased;
         () = topology.superseded() => Ok(None),
@@ -205,11 +231,18 @@ async fn bring(worker: Rc<Worker>, key: Key) {
     let current = worker.generation() == topology.generation;
     let brought = match found {
         Ok(Some((transport, Outcome::Welcome))) if current => {
-            let link = Link::shared(&worker, topology.generation, transport);
-            tokio::task::spawn_local(serve(worker.clone(), link.clone()));
-            Brought::Link(link)
+            worker.commons.note_welcome(&key);
+            worker.rescue(&stuck);
+            match worker.commons.wants(&key) {
+                true => Brought::Link(opened(&worker, topology.generation, transport)),
+                // It has shown what the server does for others.
+                false => Brought::Nothing,
+            }
         }
-        Ok(Some((_, Outcome::Refused))) => Brought::Refused(topology.generation),
+        Ok(Some((_, Outcome::Refused))) => {
+            worker.commons.note_refusal(&key);
+            Brought::Refused(topology.generation)
+        }
         Ok(Some((_, Outcome::NotPrimary))) => {
             worker.report(topology.generation, Sign::NotPrimary);
             worker.commons.distrust();
@@ -224,6 +257,12 @@ async fn bring(worker: Rc<Worker>, key: Key) {
         }
     };
     worker.commons.settle(&key, brought);
+}
+
+fn opened(worker: &Rc<Worker>, generation: u64, transport: Transport) -> Rc<Link> {
+    let link = Link::shared(worker, generation, transport);
+    tokio::task::spawn_local(serve(worker.clone(), link.clone()));
+    link
 }
 
 async fn establish(

@@ -8,9 +8,6 @@ use bytes::BytesMut;
 use super::ending::Phase;
 use super::session::{Route, Session};
 
-/// Bytes kept for a client that does not read; with more it is closed.
-const OUTPUT_MAX: usize = 64 * 1024 * 1024;
-
 impl Session {
     /// Writes `bytes` to the client, or queues what its socket does not take.
     pub(crate) fn deliver(&self, bytes: &[u8]) {
@@ -42,11 +39,11 @@ impl Session {
     /// Nobody else waits for a client that does not read, so that what it is sent on a shared link has
     /// to be kept; but not without end.
     fn close_if_flooded(&self, unread: usize) {
-        if unread > OUTPUT_MAX {
+        if unread > self.worker.config.client_output_limit && self.is_on_shared() {
             tracing::warn!(
                 event = "client_too_slow",
                 unread,
-                "a client does not read its replies"
+                "a client does not read its replies: closed (--client-output-limit)"
             );
             self.lose_client();
             self.transport.borrow().close();
@@ -54,6 +51,10 @@ impl Session {
             self.phase.set(Phase::Ended);
             self.task.wake();
         }
+    }
+
+    fn is_on_shared(&self) -> bool {
+        matches!(&*self.route.borrow(), Route::Shared(_))
     }
 
     /// As [`Session::deliver`], for part of a large body in a buffer of its own.

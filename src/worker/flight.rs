@@ -6,6 +6,7 @@
 //! count each. An idle link has no flight at all; flights come from the worker's store and go back
 //! to it when nothing is in flight any more.
 
+mod abandoning;
 mod remains;
 mod store;
 

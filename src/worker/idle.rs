@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::num::NonZeroU64;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -128,9 +129,10 @@ impl Worker {
     }
 
     /// Closes what is no longer used.
-    pub(super) fn tidy(&self, now: Instant) {
+    pub(super) fn tidy(self: &Rc<Self>, now: Instant) {
         self.tidy_shelf(now, self.generation());
         self.commons.tidy(now, self.generation());
+        self.commons.look_after_stuck(self);
         let sessions = self.sessions.borrow();
         sessions
             .iter()

@@ -38,6 +38,11 @@ impl Key {
         &self.0
     }
 
+    /// Whether nobody is named: what it is good for is up to what the server has for strangers.
+    pub(super) fn is_anonymous(&self) -> bool {
+        Args::new(&self.0).next() != Some(b"AUTH")
+    }
+
     /// How many commands those are.
     pub(super) fn len(&self) -> usize {
         let mut rest: &[u8] = &self.0;
@@ -111,6 +116,8 @@ mod tests {
         let whole = key("auth ann secret", true, "select 7");
         assert_eq!(whole.commands(), told.concat());
         assert_eq!((whole.len(), Key::default().len()), (3, 0));
+        assert!(!whole.is_anonymous() && Key::default().is_anonymous());
+        assert!(key("", true, "SELECT 7").is_anonymous());
     }
 
     #[test]

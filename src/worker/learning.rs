@@ -65,7 +65,8 @@ impl Router {
             return true;
         }
         match head.kind {
-            Kind::Plain | Kind::Blocking(_) | Kind::Script(_) | Kind::Repeated => false,
+            Kind::Plain | Kind::Blocking(_) | Kind::Script(_) => false,
+            Kind::Repeated | Kind::Abandoned => false,
             Kind::Scan(_) => first_word(frame) == Peek::NeedMore,
             Kind::Queued => frame.first() == Some(&b'+'),
             Kind::Exec => head.owner.state.borrow().queues_settings(),
@@ -118,6 +119,8 @@ impl Router {
             }
             Kind::Reset if succeeded(frame) => {
                 let skipped = state.take_skip();
+                // Logged out, it is a stranger to the server as it is by now.
+                owner.vouched.set(false);
                 state.reset(self.front_frame());
                 Some(!skipped)
             }

@@ -51,10 +51,7 @@ impl Session {
 
     /// Goes on without the link that left `wreck` behind.
     pub(super) fn bereave(self: &Rc<Self>, wreck: Wreck, loss: Loss) {
-        *self.route.borrow_mut() = Route::None;
-        self.outstanding.set(0);
-        self.awaits_replies.set(false);
-        self.awaits_room.set(false);
+        self.leave_shared();
         let ending = matches!(self.phase.get(), Phase::Closing | Phase::Ended);
         let mut state = self.state.borrow_mut();
         let blind = state.is_unknown() || wreck.cases.iter().any(is_blind);

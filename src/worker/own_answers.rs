@@ -48,6 +48,7 @@ impl Router {
                     .for_each(|id| link.learn_id(&head.owner, *id));
                 Ok(())
             }
+            Kind::Abandoned => Ok(()),
             Kind::Login if !succeeded(frame) => Err(Fault::Rejected),
             Kind::Login => {
                 head.owner.unblock();

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::resp::{Class, ReplyScanner};
+use crate::resp::{Class, Commands, ReplyScanner};
 
 use super::case::Case;
 use super::flight::{Flight, KEPT_MAX, Remains};
@@ -206,7 +206,9 @@ impl Router {
         let Some(flight) = &mut self.flight else {
             return;
         };
-        if let (None, Some(head)) = (&self.owner, flight.front()) {
+        if let (None, Some(head)) = (&self.owner, flight.front())
+            && head.kind != Kind::Abandoned
+        {
             head.owner.count_off();
         }
         flight.pop();
@@ -220,6 +222,21 @@ impl Router {
                 done.into_iter().for_each(|it| owner.worker.flights.put(it));
             }
         }
+    }
+
+    /// Gives up waiting for what only reads, and says whose that was; not in the middle of a reply.
+    pub(super) fn abandon_reads(
+        &mut self,
+        commands: &Commands,
+        may_go: impl Fn(&Rc<Session>) -> bool,
+    ) -> Vec<(Rc<Session>, Vec<Box<[u8]>>)> {
+        let Some(flight) = self.flight.as_mut().filter(|_| self.refused.is_none()) else {
+            return Vec::new();
+        };
+        let mut readers = flight.readers(commands);
+        readers.retain(|(session, _)| may_go(session));
+        readers.iter().for_each(|(session, _)| flight.abandon(session));
+        readers
     }
 
     /// Whose the frame at hand is.

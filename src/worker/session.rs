@@ -85,6 +85,8 @@ pub(crate) struct Session {
     pub(super) in_line: Cell<bool>,
     /// Something may be set on its own link that nobody could repeat.
     pub(super) pinned: Cell<bool>,
+    /// It has never logged in, and the server lets in who does not.
+    pub(super) vouched: Cell<bool>,
     /// When it was last sent something large.
     pub(super) bulky: Cell<Option<Instant>>,
     /// What its links have been through; none while all went well.
@@ -129,6 +131,7 @@ impl Session {
             awaits_room: Cell::new(false),
             in_line: Cell::new(false),
             pinned: Cell::new(false),
+            vouched: Cell::new(false),
             bulky: Cell::default(),
             trouble: RefCell::default(),
         });

@@ -77,7 +77,11 @@ impl Session {
             Route::Shared(link) if !own && link.is_usable() && !link.is_stuck() => {
                 return self.way_on(link);
             }
-            Route::Shared(_) | Route::None => *route = Route::None,
+            Route::Shared(_) | Route::None => {
+                // Who leaves a full link waits in another's line, if at all.
+                self.in_line.set(false);
+                *route = Route::None;
+            }
         }
         if own {
             return Way::Own;
@@ -150,6 +154,15 @@ impl Session {
     pub(super) fn set_apart(self: &Rc<Self>, intake: &mut Intake) -> Permit {
         intake.wants_own = true;
         self.permit(intake)
+    }
+
+    /// Goes on without a link, and without what is in flight on it.
+    pub(super) fn leave_shared(&self) {
+        *self.route.borrow_mut() = Route::None;
+        self.outstanding.set(0);
+        self.awaits_replies.set(false);
+        self.awaits_room.set(false);
+        self.in_line.set(false);
     }
 
     /// So many more commands of this session are in flight on a shared link.

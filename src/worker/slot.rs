@@ -16,7 +16,7 @@ pub(crate) struct Slot {
     pub(crate) owner: Rc<Session>,
     /// What their replies mean to us.
     pub(crate) kind: Kind,
-    /// How many; more than one only for [`Kind::Plain`].
+    /// How many; more than one only for [`Kind::Plain`], and what was that.
     pub(crate) count: u32,
     /// How many of this run were answered already; their bytes are still kept.
     pub(super) answered: u32,
@@ -83,6 +83,8 @@ pub(crate) enum Kind {
     Unsubscribe(Channels, Option<usize>),
     /// The server was given something it must refuse; the client is told this instead.
     Refusal(&'static [u8]),
+    /// It only read, and is asked for elsewhere: nobody waits for this reply.
+    Abandoned,
     /// Never sent: the reply is ours and due when its turn comes.
     Local(Box<[u8]>),
     /// Never sent: the session ends when its turn comes.
@@ -123,6 +125,7 @@ impl Kind {
                 | Self::Restore(_)
                 | Self::Reopen
                 | Self::Resubscribe(..)
+                | Self::Abandoned
         )
     }
 

@@ -29,6 +29,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         hold_timeout: HoldTimeout::Auto,
         max_held_bytes: 64 << 20,
         max_held_bytes_per_client: 1 << 20,
+        client_output_limit: 64 << 20,
         connect_timeout: LIMIT,
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,

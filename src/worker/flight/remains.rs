@@ -21,6 +21,10 @@ impl Flight {
         for slot in std::mem::take(&mut self.slots) {
             let from = stream;
             stream += slot.len;
+            if slot.kind == Kind::Abandoned {
+                at += if slot.kept { self.run(at, slot.len).len() } else { 0 };
+                continue;
+            }
             if !slot.kept {
                 let ends = unkept(slot.count, from < written, stream <= written);
                 let mut kind = Some(slot.kind);

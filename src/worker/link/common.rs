@@ -125,6 +125,12 @@ impl Link {
         waited >= STUCK_AFTER && self.slots() > 0
     }
 
+    /// When a reply came last on a shared link, or the first command in flight was sent.
+    pub(in crate::worker) fn progressed(&self) -> Instant {
+        let common = self.common.as_ref();
+        common.map_or_else(|| self.worker.now(), |common| common.progressed.get())
+    }
+
     /// Whether it has had nothing to do for so long.
     pub(in crate::worker) fn has_rested(&self, now: Instant, long: Duration) -> bool {
         let Some(common) = &self.common else {

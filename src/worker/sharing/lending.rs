@@ -12,7 +12,7 @@ use crate::worker::slot::Kind;
 impl Session {
     /// A link that somebody gave back, made what the client's last one was.
     pub(in crate::worker) fn take_shelved(self: &Rc<Self>) -> Option<Rc<Link>> {
-        if !self.shares() || !self.state.borrow().is_common() {
+        if !self.shares() || !self.state.borrow().is_common() || !self.is_vouched_for() {
             return None;
         }
         let worker = &self.worker;
