@@ -235,7 +235,9 @@ impl Router {
         };
         let mut readers = flight.readers(commands);
         readers.retain(|(session, _)| may_go(session));
-        readers.iter().for_each(|(session, _)| flight.abandon(session));
+        readers
+            .iter()
+            .for_each(|(session, _)| flight.abandon(session));
         readers
     }
 

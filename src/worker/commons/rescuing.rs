@@ -76,7 +76,8 @@ impl Worker {
 
 impl Session {
     fn may_leave(&self, link: &Rc<Link>) -> bool {
-        let sits_there = matches!(&*self.route.borrow(), Route::Shared(own) if Rc::ptr_eq(own, link));
+        let sits_there =
+            matches!(&*self.route.borrow(), Route::Shared(own) if Rc::ptr_eq(own, link));
         sits_there
             && self.phase.get() == Phase::Open
             && !self.client_gone.get()
@@ -91,7 +92,9 @@ impl Session {
             frame,
             maybe_executed: true,
         });
-        self.backlog.borrow_mut().put(again.collect::<VecDeque<_>>());
+        self.backlog
+            .borrow_mut()
+            .put(again.collect::<VecDeque<_>>());
         self.wake();
     }
 }

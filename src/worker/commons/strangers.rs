@@ -47,7 +47,8 @@ impl Session {
             return true;
         }
         let now = Instant::now();
-        self.vouched.set(self.worker.commons.is_open_to_strangers(now));
+        self.vouched
+            .set(self.worker.commons.is_open_to_strangers(now));
         self.vouched.get()
     }
 }

@@ -39,14 +39,19 @@ impl Flight {
             if nth == 0 || slot.kind != Kind::Plain || !slot.kept || !only_reads() {
                 *reads = None;
             }
-            reads.iter_mut().for_each(|(_, frames)| frames.extend(asked().map(Into::into)));
+            reads
+                .iter_mut()
+                .for_each(|(_, frames)| frames.extend(asked().map(Into::into)));
         }
         readers.into_values().flatten().collect()
     }
 
     /// Nobody waits any more for what `session` has in flight.
     pub(in crate::worker) fn abandon(&mut self, session: &Rc<Session>) {
-        let own = self.slots.iter_mut().filter(|slot| Rc::ptr_eq(&slot.owner, session));
+        let own = self
+            .slots
+            .iter_mut()
+            .filter(|slot| Rc::ptr_eq(&slot.owner, session));
         own.for_each(|slot| slot.kind = Kind::Abandoned);
     }
 }

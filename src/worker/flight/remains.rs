@@ -22,7 +22,11 @@ impl Flight {
             let from = stream;
             stream += slot.len;
             if slot.kind == Kind::Abandoned {
-                at += if slot.kept { self.run(at, slot.len).len() } else { 0 };
+                at += if slot.kept {
+                    self.run(at, slot.len).len()
+                } else {
+                    0
+                };
                 continue;
             }
             if !slot.kept {

@@ -4,6 +4,7 @@
 
 mod crowd;
 mod isolation;
+mod pace;
 mod reuse;
 mod users;
 

@@ -1,7 +1,7 @@
 //! Rights are those of the connection a client would have had: links are shared only by clients the
 //! server has let in with the same name and password.
 
-use super::{SOON, sharing};
+use super::{SOON, connections, sharing};
 use crate::bed::{Bed, wait_until};
 use crate::client::Client;
 use crate::proxy::Proxy;
@@ -156,4 +156,84 @@ fn who_is_not_logged_in_is_told_so_and_harms_nobody() {
             .map_or(true, |reply| reply.error().is_some())
     );
     assert_eq!(inside.call(&["GET", "k"]).text(), "v");
+}
+
+#[test]
+fn who_comes_after_a_password_was_set_has_to_give_it() {
+    let bed = bed();
+    let proxy = proxy(&bed);
+    let mut inside = proxy.connect();
+    is_default(&mut inside);
+    // So that a link of its own lies ready as well.
+    assert!(proxy.connect().call(&["CLIENT", "SETNAME", "x"]).is_ok());
+    let mut admin = bed.server(0).connect();
+    let set = |admin: &mut Client, password: &str| {
+        assert!(
+            admin
+                .call(&["CONFIG", "SET", "requirepass", password])
+                .is_ok()
+        );
+    };
+    set(&mut admin, "secret");
+    let told = |client: &mut Client, args: &[&str]| {
+        let reply = client.call(args);
+        reply.error().is_some_and(|text| text.starts_with("NOAUTH"))
+    };
+    // The server's word that strangers are welcome is believed for a second.
+    wait_until(SOON, "strangers are kept out", || {
+        told(&mut proxy.connect(), &["GET", "k"])
+    });
+    let ways: [&[&str]; 4] = [
+        &["GET", "k"],
+        &["SELECT", "3"],
+        &["CLIENT", "SETNAME", "x"],
+        &["EVAL", "return 1", "0"],
+    ];
+    for _ in 0..5 {
+        for way in ways {
+            assert!(told(&mut proxy.connect(), way), "{way:?}");
+            let mut reset = proxy.connect();
+            assert_eq!(reset.call(&["RESET"]).text(), "RESET");
+            assert!(told(&mut reset, way), "{way:?} after RESET");
+        }
+        // Who was let in before stays, as it would on a connection of its own.
+        is_default(&mut inside);
+        let mut member = proxy.connect();
+        assert!(member.call(&["AUTH", "secret"]).is_ok());
+        is_default(&mut member);
+    }
+    set(&mut admin, "");
+    is_default(&mut proxy.connect());
+}
+
+#[test]
+fn more_users_than_links_can_be_shared_for_are_served_all_the_same() {
+    const USERS: usize = 80;
+    let bed = bed();
+    let proxy = proxy(&bed);
+    let mut admin = bed.server(0).connect();
+    let mut clients: Vec<_> = (0..USERS)
+        .map(|nth| {
+            let (name, password) = (format!("user-{nth}"), format!(">pass-{nth}"));
+            let keys = format!("~{nth}:*");
+            let user = ["ACL", "SETUSER", &name, "on", &password, &keys, "+@all"];
+            assert!(admin.call(&user).is_ok());
+            let mut client = proxy.connect();
+            assert!(client.call(&["AUTH", &name, &password[1..]]).is_ok());
+            client
+        })
+        .collect();
+    for round in 0..3 {
+        for (nth, client) in clients.iter_mut().enumerate() {
+            assert!(client.call(&["SET", &format!("{nth}:k"), "v"]).is_ok());
+            let other = (nth + 1) % USERS;
+            assert!(
+                refuses(client, &format!("{other}:k")),
+                "{nth} in round {round}"
+            );
+        }
+    }
+    // 64 keys and 64 links given back for each worker, of which there is one.
+    let count = connections(bed.server(0));
+    assert!(count <= 64 + USERS - 64 + 10, "{count} connections");
 }
