@@ -12,6 +12,7 @@ mod large;
 mod mask;
 mod pair;
 mod plan;
+mod pools;
 mod side;
 mod solo;
 mod stories;
@@ -59,7 +60,11 @@ fn compare_all(generate: fn(u64) -> Plan) {
 
 #[track_caller]
 fn compare_some(seeds: Range<u64>, generate: fn(u64) -> Plan) {
-    let pair = Pair::start();
+    compare_between(&Pair::start(), seeds, generate);
+}
+
+#[track_caller]
+fn compare_between(pair: &Pair, seeds: Range<u64>, generate: fn(u64) -> Plan) {
     let (mut streams, mut commands, mut differing) = (0, 0, Vec::new());
     for seed in seeds.clone() {
         let plan = generate(seed);

@@ -1,4 +1,4 @@
-//! Two equal servers: one reached directly, one through Steadfast.
+//! Two equal servers: one reached directly, one through Steadfast; or one through each pool.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,8 @@ const SHOWN: usize = 300;
 /// The two sides.
 pub(super) struct Pair {
     direct: Bed,
+    /// In front of the first, where that is not reached directly.
+    before: Option<Proxy>,
     proxied: Bed,
     proxy: Proxy,
     _turn: MutexGuard<'static, ()>,
@@ -41,15 +43,32 @@ impl Pair {
         let proxy = Proxy::ready(&proxied);
         Self {
             direct,
+            before: None,
             proxied,
             proxy,
             _turn: turn,
         }
     }
 
+    /// Two fresh servers, each behind another pool.
+    #[track_caller]
+    pub(super) fn of_pools() -> Self {
+        let turn = ONE_PAIR.lock().unwrap_or_else(PoisonError::into_inner);
+        let (direct, proxied) = (Bed::lonely(), Bed::lonely());
+        let of = |bed: &Bed, pool: &str| Proxy::for_bed(bed).flag("--pool", pool).start_ready();
+        Self {
+            before: Some(of(&direct, "session")),
+            proxy: of(&proxied, "shared"),
+            direct,
+            proxied,
+            _turn: turn,
+        }
+    }
+
     fn entrances(&self) -> [(SocketAddr, &Node); 2] {
         let (direct, behind) = (self.direct.server(0), self.proxied.server(0));
-        [(direct.addr(), direct), (self.proxy.addr(), behind)]
+        let entrance = self.before.as_ref().map_or(direct.addr(), Proxy::addr);
+        [(entrance, direct), (self.proxy.addr(), behind)]
     }
 
     fn both(&self, plan: &Plan) -> [Record; 2] {

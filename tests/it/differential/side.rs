@@ -11,7 +11,7 @@ use crate::bed::{Node, eventually, wait_until};
 use super::plan::{Plan, Step, Who};
 
 /// How long one step may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// One cut in so many is followed by a pause, so that the two parts arrive apart.
 const PAUSE_EVERY: usize = 24;
 const PAUSE: Duration = Duration::from_micros(100);

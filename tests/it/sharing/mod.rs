@@ -6,6 +6,7 @@ mod crowd;
 mod isolation;
 mod pace;
 mod reuse;
+mod tagged;
 mod users;
 
 use std::time::Duration;
