@@ -7,6 +7,7 @@
 
 mod fault;
 mod frames;
+mod owing;
 mod run;
 
 use std::rc::Rc;
@@ -23,6 +24,8 @@ use super::session::Session;
 use super::slot::{Kind, Slot};
 
 pub(crate) use fault::Fault;
+
+use owing::Owing;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub(crate) struct Router {
     left_out: bool,
     /// Replies from the first on that proved that its command was not executed.
     pub(super) refused: Option<Box<Refused>>,
+    /// What is due on a link that is shared.
+    owing: Owing,
 }
 
 impl Router {
@@ -77,6 +82,7 @@ impl Router {
             in_delivery: false,
             left_out: false,
             refused: None,
+            owing: Owing::default(),
         }
     }
 
@@ -143,8 +149,9 @@ impl Router {
         flight.map_or(Class::Unknown, |flight| flight.front_class())
     }
 
-    fn count_on(&self, owner: &Session) {
+    fn count_on(&mut self, owner: &Session) {
         if self.owner.is_none() {
+            self.owing.add();
             owner.count_on();
         }
     }
@@ -206,10 +213,11 @@ impl Router {
         let Some(flight) = &mut self.flight else {
             return;
         };
-        if let (None, Some(head)) = (&self.owner, flight.front())
-            && head.kind != Kind::Abandoned
-        {
-            head.owner.count_off();
+        if let (None, Some(head)) = (&self.owner, flight.front()) {
+            self.owing.settle();
+            if head.kind != Kind::Abandoned {
+                head.owner.count_off();
+            }
         }
         flight.pop();
         if !flight.is_empty() {
@@ -245,6 +253,11 @@ impl Router {
     fn client(&self) -> Option<&Rc<Session>> {
         let head = || Some(&self.head()?.owner);
         self.owner.as_ref().or_else(head)
+    }
+
+    /// Bytes of replies to be expected on a shared link.
+    pub(super) fn due(&self) -> u64 {
+        self.owing.due()
     }
 
     /// Bytes that are kept of what is in flight.
@@ -287,6 +300,7 @@ impl Router {
 
     /// Passes on a part of a large body, all of which belongs to the frame at hand.
     pub(super) fn pass_body(&mut self, buffer: BytesMut, spare: &Spare) {
+        self.owing.read(buffer.len());
         let skipped = self.replies.skip_body(buffer.len());
         debug_assert!(skipped, "no more was read than the body has");
         match (self.mode, self.client()) {

@@ -27,6 +27,8 @@ const UNWRITTEN_MAX: usize = 256 * 1024;
 const KEPT_FULL: usize = 2 * 1024 * 1024;
 /// Distinct runs of commands in flight, from which on nobody sends more.
 const SLOTS_MAX: usize = 64 * 1024;
+/// Bytes of replies to be expected, from which on nobody sends more: so much is in everybody's way.
+const DUE_MAX: u64 = 8 * 1024 * 1024;
 /// A link whose oldest command has had no reply for so long is avoided.
 const STUCK_AFTER: Duration = Duration::from_millis(50);
 /// What a batch that is written holds on to.
@@ -154,7 +156,7 @@ impl Link {
     fn has_room(&self) -> bool {
         let router = self.router.borrow();
         let full = router.slots() >= SLOTS_MAX || router.kept() >= KEPT_FULL;
-        !full && self.unwritten() < UNWRITTEN_MAX
+        !full && router.due() < DUE_MAX && self.unwritten() < UNWRITTEN_MAX
     }
 
     /// Lets those go on who wait for room, if there is some, or never will be.

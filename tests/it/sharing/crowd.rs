@@ -159,6 +159,15 @@ fn come_and_die(address: SocketAddr, rng: &mut Rng) {
     let _ = socket.set_linger(Some(Duration::ZERO));
 }
 
+/// Ends those who disturb, also where what they disturb fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn die_until(stop: &AtomicBool, address: SocketAddr) {
     let mut rng = Rng::new(99);
     while !stop.load(Ordering::Relaxed) {
@@ -195,11 +204,11 @@ fn clients_that_die_take_nobody_with_them_and_leave_no_reply_to_others() {
     slow.send_raw(&command(&["GET", "large"]).repeat(200))
         .unwrap();
     let members = thread::scope(|scope| {
-        let dying = [(); 3].map(|()| scope.spawn(|| die_until(&stop, proxy.addr())));
-        let members = crowd(proxy.addr(), false, |round| round < 12);
-        stop.store(true, Ordering::Relaxed);
-        dying.into_iter().for_each(|it| it.join().unwrap());
-        members
+        for _ in 0..3 {
+            scope.spawn(|| die_until(&stop, proxy.addr()));
+        }
+        let _stop = Stop(&stop);
+        crowd(proxy.addr(), false, |round| round < 12)
     });
     members
         .iter()
@@ -224,9 +233,8 @@ fn a_link_that_is_killed_costs_each_client_only_what_was_its_own() {
                 thread::sleep(Duration::from_millis(150));
             }
         });
-        let members = crowd(proxy.addr(), true, |_| kills.load(Ordering::Relaxed) < 12);
-        stop.store(true, Ordering::Relaxed);
-        members
+        let _stop = Stop(&stop);
+        crowd(proxy.addr(), true, |_| kills.load(Ordering::Relaxed) < 12)
     });
     members
         .iter()
