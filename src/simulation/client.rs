@@ -1,6 +1,7 @@
 //! A client: sends pipelined commands, each with a number of its own, and checks that every reply is
 //! its own, in order, and none missing. What it sends is composed in `composing`.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -202,6 +203,7 @@ impl Subscriber {
     pub(super) async fn listen(mut self, last: &str) {
         let subscribe = super::words::bulks(&["SUBSCRIBE", "news"]);
         let mut input = Vec::new();
+        let silence = Silence::watch(&self.ledger);
         let mut sent = self.stream.write_all(&subscribe).await;
         while sent.is_ok() {
             match self.stream.read_buf(&mut input).await {
@@ -216,7 +218,8 @@ impl Subscriber {
             }
         }
         // Who only listens is not left in silence for longer than a command is held.
-        let too_long = self.silences().any(|silence| silence >= self.hold);
+        let too_long = silence.has_just_lasted(self.hold)
+            || self.silences().any(|silence| silence >= self.hold);
         if input.is_empty() && !too_long {
             self.ledger
                 .complain(format!("subscriber {} was closed", self.number));
@@ -236,6 +239,46 @@ impl Subscriber {
             .into_iter()
             .chain(since)
             .map(|since| since.elapsed())
+    }
+}
+
+/// How long there was no primary: the end of a connection that was closed for that is seen some time
+/// after, and there may be one again by then.
+struct Silence {
+    /// Since when, and when that was still so.
+    last: Rc<Cell<Option<(Instant, Instant)>>>,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+impl Silence {
+    const LOOK_EVERY: Duration = Duration::from_millis(5);
+    /// How long an end may be under way.
+    const UNDER_WAY: Duration = Duration::from_millis(500);
+
+    fn watch(ledger: &Rc<Ledger>) -> Self {
+        let last = Rc::new(Cell::new(None));
+        let (seen, ledger) = (last.clone(), ledger.clone());
+        let watching = tokio::task::spawn_local(async move {
+            loop {
+                if let Some(since) = ledger.outage() {
+                    seen.set(Some((since, Instant::now())));
+                }
+                sleep(Self::LOOK_EVERY).await;
+            }
+        });
+        Self { last, watching }
+    }
+
+    fn has_just_lasted(&self, hold: Duration) -> bool {
+        self.last.get().is_some_and(|(since, seen)| {
+            seen - since + Self::LOOK_EVERY >= hold && seen.elapsed() < Self::UNDER_WAY
+        })
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        self.watching.abort();
     }
 }
 

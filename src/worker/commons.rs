@@ -36,6 +36,8 @@ const KEYS_MAX: usize = 64;
 const LINKS_MAX: usize = 4;
 /// A link with nothing to do for so long is closed, so that what is no longer used costs nothing.
 const IDLE_MAX: Duration = Duration::from_secs(60);
+/// How long a dial's end speaks for the links there are.
+const SETTLED_FOR: Duration = Duration::from_millis(50);
 /// How long a key that the server refused is not tried again: who uses it has own links meanwhile.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,8 @@ struct Place {
     key: Key,
     links: Vec<Rc<Link>>,
     dialling: bool,
+    /// When a dial came to its end, which tells a link that is parked from a server that is slow.
+    settled: Option<Instant>,
     /// The primary of this generation did not take clients of this key, or not together, then.
     refused: Option<(u64, Instant)>,
     /// Those who wait for the dial.
@@ -105,7 +109,10 @@ impl Commons {
             place.waiting.push(session.clone());
             return Seat::Dial;
         }
-        if place.moving().is_none() && place.links.len() >= LINKS_MAX {
+        if let Some(link) = place.slow().filter(|_| session.is_vouched_for()) {
+            return Seat::Taken(link.clone());
+        }
+        if place.is_full() {
             return Seat::None;
         }
         place.dialling = true;
@@ -159,7 +166,8 @@ impl Commons {
     fn wants(&self, key: &Key) -> bool {
         let places = self.places.borrow();
         let place = places.iter().find(|place| place.key == *key);
-        place.is_some_and(|it| it.moving().is_none() && it.links.len() < LINKS_MAX)
+        place
+            .is_some_and(|it| it.moving().is_none() && it.is_parked() && it.links.len() < LINKS_MAX)
     }
 
     fn forget(&self, link: &Rc<Link>) {
@@ -175,6 +183,7 @@ impl Commons {
             return;
         };
         place.dialling = false;
+        place.settled = Some(Instant::now());
         match brought {
             Brought::Link(link) => place.links.push(link),
             Brought::Refused(generation) => place.refused = Some((generation, Instant::now())),
@@ -192,6 +201,7 @@ impl Place {
             key,
             links: Vec::new(),
             dialling: false,
+            settled: None,
             refused: None,
             waiting: Vec::new(),
         }
@@ -201,6 +211,23 @@ impl Place {
     fn moving(&self) -> Option<&Rc<Link>> {
         let moves = |link: &&Rc<Link>| link.is_usable() && !link.is_stuck();
         self.links.iter().find(moves)
+    }
+
+    /// A link that is slow for no reason of its own, as a dial has shown a moment ago: all would be.
+    fn slow(&self) -> Option<&Rc<Link>> {
+        self.settled.filter(|at| at.elapsed() < SETTLED_FOR)?;
+        let slow = |link: &&Rc<Link>| link.is_usable() && !link.is_parked();
+        self.links.iter().find(slow)
+    }
+
+    /// Whether all links are known to be stuck behind something of their own.
+    fn is_parked(&self) -> bool {
+        let mut usable = self.links.iter().filter(|link| link.is_usable());
+        usable.all(|link| link.is_parked())
+    }
+
+    fn is_full(&self) -> bool {
+        self.links.len() >= LINKS_MAX && self.is_parked()
     }
 
     fn is_refused(&self, now: Instant, generation: u64) -> bool {

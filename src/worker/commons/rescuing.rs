@@ -55,15 +55,16 @@ impl Worker {
     /// The server answers others: those who only wait for reads on a link that has been stuck all the
     /// while go on elsewhere.
     pub(super) fn rescue(&self, stuck: &[Stuck]) {
-        if !self.may_send_now() {
-            return;
-        }
         let topology = self.topology();
         for Stuck { link, since } in stuck {
             if !link.is_usable() || !link.is_stuck() || link.progressed() != *since {
                 continue;
             }
+            link.note_parked();
             let may_go = |session: &Rc<Session>| session.may_leave(link);
+            if !self.may_send_now() {
+                continue;
+            }
             let mut router = link.router.borrow_mut();
             let readers = router.abandon_reads(&topology.commands, may_go);
             drop(router);

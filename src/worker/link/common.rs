@@ -40,6 +40,8 @@ pub(super) struct Common {
     batch: RefCell<Batch>,
     /// When a reply came last, or the first command in flight was sent.
     progressed: Cell<Instant>,
+    /// The server served others while it was stuck.
+    parked: Cell<bool>,
     /// Those who wait for room.
     waiting: RefCell<Vec<Rc<Session>>>,
 }
@@ -99,6 +101,7 @@ impl Link {
         link.common = Some(Box::new(Common {
             batch: RefCell::default(),
             progressed: Cell::new(Instant::now()),
+            parked: Cell::new(false),
             waiting: RefCell::default(),
         }));
         Rc::new(link)
@@ -175,7 +178,22 @@ impl Link {
     pub(super) fn note_progress(&self) {
         if let Some(common) = &self.common {
             common.progressed.set(self.worker.now());
+            common.parked.set(false);
         }
+    }
+
+    /// The server serves others while this shared link is stuck.
+    pub(in crate::worker) fn note_parked(&self) {
+        self.common
+            .iter()
+            .for_each(|common| common.parked.set(true));
+    }
+
+    /// Whether it is known to be stuck behind something of its own, and the server is not just slow.
+    pub(in crate::worker) fn is_parked(&self) -> bool {
+        self.common
+            .as_ref()
+            .is_some_and(|common| common.parked.get())
     }
 
     /// Its node does not act as a primary: no shared link is used before it has proved to be one.

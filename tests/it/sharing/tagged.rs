@@ -69,7 +69,7 @@ impl Tagged {
 
     /// Sends some rounds, in two pieces, and returns the tags.
     fn send(&mut self, rng: &mut Rng) -> Vec<String> {
-        let fill = |rng: &mut Rng| if rng.chance(1) { 20_000 } else { rng.below(80) };
+        let fill = |rng: &mut Rng| if rng.chance(1) { 10_000 } else { rng.below(80) };
         let tags: Vec<_> = (0..ROUNDS_AT_ONCE)
             .map(|nth| self.tag(self.round + nth, fill(rng)))
             .collect();
@@ -86,12 +86,18 @@ impl Tagged {
     }
 
     fn check(&mut self, tags: Vec<String>, seen: &Seen) {
-        for tag in tags {
-            assert_eq!(self.client.reply().unwrap().text(), tag);
+        // With a link cut, a read that is sent again may see what was sent after it.
+        let mut early = Vec::new();
+        for (nth, tag) in tags.iter().enumerate() {
+            assert_eq!(self.client.reply().unwrap().text(), *tag);
             let set = self.client.reply().unwrap();
             match set.error() {
                 None => {
-                    assert!(set.is_ok(), "{}: {set:?}", self.name);
+                    assert!(
+                        set.is_ok() && !early.contains(tag),
+                        "{}: {set:?}",
+                        self.name
+                    );
                     self.held.clear();
                 }
                 Some(text) => {
@@ -99,15 +105,15 @@ impl Tagged {
                     Seen::add(&seen.uncertain, 1);
                 }
             }
-            self.held.push(tag);
-            match self.client.reply().unwrap() {
-                // None of those that were uncertain has come.
-                Value::Null => {}
-                got => {
-                    let got = got.text();
-                    assert!(self.held.contains(&got), "{}: {got}", self.name);
-                    self.held = vec![got];
-                }
+            self.held.push(tag.clone());
+            let got = self.client.reply().unwrap();
+            // None of those that were uncertain has come.
+            if got != Value::Null {
+                let got = got.text();
+                let later = tags[nth + 1..].contains(&got);
+                assert!(later || self.held.contains(&got), "{}: {got}", self.name);
+                early.extend(later.then(|| got.clone()));
+                self.held = vec![got];
             }
             Seen::add(&seen.checked, 3);
         }
@@ -146,7 +152,10 @@ fn read_slowly(address: SocketAddr, seen: &Seen) {
             .unwrap();
         thread::sleep(Duration::from_millis(rng.below(300) as u64));
         for _ in 0..rng.below(40) {
-            let value = client.reply().unwrap().text();
+            // It ends where a link is cut in the middle of a reply.
+            let Ok(value) = client.reply().map(|reply| reply.text()) else {
+                break;
+            };
             assert!(value.len() == LARGE && value.bytes().all(|byte| byte == b'L'));
         }
         client.reset();
