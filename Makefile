@@ -47,7 +47,7 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 	@tests/setup.sh server
 	@tests/setup.sh newer
 	@mkdir -p results
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition::
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition:: sharing::
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --lib -- --nocapture simulation::
 	STEADFAST_POOL=shared $(CARGO) test --locked --release --test it
 	@for server in redis target/tools/bin/valkey-server-8.0 target/tools/bin/valkey-server-9.1; do \

@@ -85,6 +85,15 @@ impl Transport {
         }
     }
 
+    /// Whether the connection is known to have failed: its peer hears nothing more. Told once.
+    pub fn has_failed(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.take_error().is_ok_and(|error| error.is_some()),
+            #[cfg(test)]
+            Self::Simulated(_) => false,
+        }
+    }
+
     /// Says that nothing more will be sent (a FIN).
     pub fn shutdown_write(&self) {
         match self {

@@ -188,6 +188,13 @@ impl Session {
             Ok(Scanned::Command { len }) => {
                 at.scan += len;
                 match self.on_shared(intake, buffer, at, permit) {
+                    Ok(permit)
+                        if self.asks_in_vain(intake, &permit, &buffer[at.frame..at.scan]) =>
+                    {
+                        self.flush(buffer, at, &permit);
+                        *at = Cursor::at(at.scan);
+                        permit
+                    }
                     Ok(permit) => {
                         self.worker.counters.commands.add(1);
                         self.command(intake, buffer, at, permit)

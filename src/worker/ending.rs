@@ -130,6 +130,13 @@ impl Session {
         self.outbox.borrow_mut().clear();
     }
 
+    /// Notices that the client has gone while its commands waited.
+    pub(super) fn look_for_client(&self) {
+        if self.transport.borrow().has_failed() {
+            self.lose_client();
+        }
+    }
+
     /// Ends the session once everything queued for the client is written.
     pub(crate) fn close_after_flush(&self) {
         if self.phase.get() != Phase::Ended {

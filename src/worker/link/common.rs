@@ -170,6 +170,7 @@ impl Link {
         }
         for session in common.waiting.take() {
             session.in_line.set(false);
+            session.look_for_client();
             session.wake();
         }
     }

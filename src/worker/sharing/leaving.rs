@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::resp::RequestScanner;
+use crate::resp::{Class, RequestScanner};
 use crate::worker::cutting::Cursor;
 use crate::worker::intake::{Intake, Streaming};
 use crate::worker::permit::Permit;
@@ -40,6 +40,19 @@ impl Session {
         }
         drop(topology);
         Err(self.off_shared(intake, buffer, at, permit))
+    }
+
+    /// Whether `frame` only reads, on a shared link, and nobody is there any more to hear the answer:
+    /// clients that ask for much and go are not to keep others waiting.
+    pub(in crate::worker) fn asks_in_vain(
+        &self,
+        intake: &Intake,
+        permit: &Permit,
+        frame: &[u8],
+    ) -> bool {
+        let gone = self.client_gone.get() && permit.is_for_shared();
+        let alone = intake.streaming == Streaming::No && !intake.is_in_run();
+        gone && alone && self.worker.class(frame) == Class::Read
     }
 
     /// As [`Session::on_shared`], for a command of at least `len` bytes of which only a part is there.
