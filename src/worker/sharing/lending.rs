@@ -78,7 +78,8 @@ impl Intake {
 
     /// Whether the client is in the middle of nothing, the beginning of a command aside.
     fn is_at_rest(&self) -> bool {
-        let between = !self.blocked && !self.awaits_pop && !self.done && self.streaming == Streaming::No;
+        let between =
+            !self.blocked && !self.awaits_pop && !self.done && self.streaming == Streaming::No;
         between && !self.needs_own() && !self.is_waiting()
     }
 }
