@@ -19,6 +19,7 @@ use crate::resp::{Class, class};
 use super::session::Session;
 use super::slot::{Kind, Slot};
 
+pub(super) use abandoning::Reads;
 use remains::Frames;
 pub(super) use remains::Remains;
 pub(crate) use store::Store;

@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use crate::resp::{Class, Commands, ReplyScanner};
 
 use super::case::Case;
-use super::flight::{Flight, KEPT_MAX, Remains};
+use super::flight::{Flight, KEPT_MAX, Reads, Remains};
 use super::outbox::Spare;
 use super::refusing::Refused;
 use super::session::Session;
@@ -237,7 +237,7 @@ impl Router {
         &mut self,
         commands: &Commands,
         may_go: impl Fn(&Rc<Session>) -> bool,
-    ) -> Vec<(Rc<Session>, Vec<Box<[u8]>>)> {
+    ) -> Vec<Reads> {
         let Some(flight) = self.flight.as_mut().filter(|_| self.refused.is_none()) else {
             return Vec::new();
         };

@@ -11,17 +11,14 @@ use crate::worker::slot::Kind;
 use super::Flight;
 use super::remains::Frames;
 
-/// What one session has in flight, if it is known and nothing but reads.
-type Reads = Option<(Rc<Session>, Vec<Box<[u8]>>)>;
+/// What one session has in flight, which only reads.
+pub(in crate::worker) type Reads = (Rc<Session>, Vec<Box<[u8]>>);
 
 impl Flight {
     /// Those who have nothing in flight here but what only reads, each with that; not the one whose
     /// command is the oldest.
-    pub(in crate::worker) fn readers(
-        &self,
-        commands: &Commands,
-    ) -> Vec<(Rc<Session>, Vec<Box<[u8]>>)> {
-        let mut readers: HashMap<*const Session, Reads> = HashMap::new();
+    pub(in crate::worker) fn readers(&self, commands: &Commands) -> Vec<Reads> {
+        let mut readers: HashMap<*const Session, Option<Reads>> = HashMap::new();
         let mut at = self.head;
         for (nth, slot) in self.slots.iter().enumerate() {
             let run = match slot.kept {
