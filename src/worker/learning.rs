@@ -48,6 +48,9 @@ impl Router {
         // The failover for which calls were called back came to nothing.
         link.unblocked
             .set(link.is_unblocked_by_us() && !link.is_open());
+        if self.owner.is_none() && self.is_mixed(frame) {
+            return Err(Fault::Mixed);
+        }
         let deliver = self.learn(frame, link);
         self.after_login(succeeded(frame), link);
         Ok(Some(Verdict {
@@ -65,12 +68,34 @@ impl Router {
             return true;
         }
         match head.kind {
+            Kind::Plain if self.may_be_mixed(frame) => true,
             Kind::Plain | Kind::Blocking(_) | Kind::Script(_) => false,
             Kind::Repeated | Kind::Abandoned => false,
             Kind::Scan(_) => first_word(frame) == Peek::NeedMore,
             Kind::Queued => frame.first() == Some(&b'+'),
             Kind::Exec => head.owner.state.borrow().queues_settings(),
             _ => true,
+        }
+    }
+
+    /// Whether this may be the beginning of what no ordinary command on a shared link is told.
+    pub(super) fn may_be_mixed(&self, frame: &[u8]) -> bool {
+        self.owner.is_none() && (frame.starts_with(b"+Q") || frame == b"+")
+    }
+
+    /// Whether what is sent on this shared link is queued for a transaction that it is no part of, or
+    /// one that its client takes for ended may still be open. It goes there as a whole or not at all,
+    /// so that neither can be; if it were, strangers' commands would be executed or forgotten with it.
+    fn is_mixed(&self, frame: &[u8]) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        match head.kind {
+            Kind::Plain | Kind::Scan(_) => frame == QUEUED,
+            Kind::Exec if !succeeded(frame) && !frame.starts_with(b"-EXECABORT ") => {
+                head.owner.state.borrow().transaction.is_some()
+            }
+            _ => false,
         }
     }
 

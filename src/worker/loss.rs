@@ -87,6 +87,7 @@ impl Session {
         intake.blocked = false;
         intake.awaits_pop = false;
         intake.awaits_multi = false;
+        intake.run_left = 0;
         if intake.is_streaming() {
             if let Some(last) = cases.last_mut() {
                 last.progress = Progress::Partly;

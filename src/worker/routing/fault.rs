@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     Protocol(ReplyError),
     /// A reply nobody asked for: pairing is lost.
     Unasked,
+    /// A transaction is open on a link that is shared, and takes in what others send.
+    Mixed,
     /// A frame we must understand is longer than what may be gathered.
     TooLong,
     /// The node turned out to be no primary, or refused what it would take as one.
@@ -35,6 +37,7 @@ impl fmt::Display for Fault {
             Self::Io(error) => write!(f, "{error}"),
             Self::Protocol(error) => write!(f, "not RESP: {error}"),
             Self::Unasked => f.write_str("a reply without a command"),
+            Self::Mixed => f.write_str("a transaction is open among commands of others"),
             Self::TooLong => f.write_str("a reply too long to be understood"),
             Self::Rejected => f.write_str("the node does not act as primary"),
             Self::Revoked => f.write_str("the client's login or rights are gone"),

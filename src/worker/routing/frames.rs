@@ -39,7 +39,7 @@ impl Router {
         let mut at = 0;
         while at < chunk.len() {
             if self.mode == Mode::Start {
-                self.mode = self.begin(chunk[at], link);
+                self.mode = self.begin(&chunk[at..], link);
             }
             let rest = &chunk[at..];
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
@@ -65,7 +65,11 @@ impl Router {
     }
 
     /// The common case is told by one byte: an ordinary reply to an ordinary command.
-    fn begin(&mut self, first: u8, link: &Link) -> Mode {
+    fn begin(&mut self, frame: &[u8], link: &Link) -> Mode {
+        let first = frame.first().copied().unwrap_or_default();
+        if first == b'+' && self.may_be_mixed(frame) {
+            return Mode::Gathering;
+        }
         match self.head() {
             Some(Slot {
                 owner,

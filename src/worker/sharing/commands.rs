@@ -33,12 +33,12 @@ impl Intake {
         buffer: &[u8],
         frame: Range<usize>,
     ) -> bool {
-        if frame.len() > STREAM_MIN {
-            return false;
-        }
         if self.run_left > 0 {
             self.run_left -= 1;
             return true;
+        }
+        if frame.len() > STREAM_MIN {
+            return false;
         }
         if self.scanner.name() == b"MULTI" {
             let after = buffer.get(frame.end..).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Intake {
 }
 
 /// How many commands the transaction has that `multi` begins, its EXEC included; 0 where not all of
-/// it is at hand, or not all of it leaves no trace.
+/// it is at hand, or not all of it may travel there: begun, it cannot go on anywhere else.
 fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8]) -> usize {
     if Args::new(multi).nth(1).is_some() {
         return 0;
@@ -64,6 +64,9 @@ fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8]) -> usize 
         let Some((frame, after)) = rest.split_at_checked(len) else {
             return 0;
         };
+        if len > STREAM_MIN {
+            return 0;
+        }
         match scanner.name() {
             b"EXEC" if scanner.argc() == 1 => return count,
             name if is_shareable(commands, name, frame) => {}
@@ -137,6 +140,8 @@ mod tests {
         assert_eq!(len(&["SET a 1", "SELECT 3", "EXEC"]), 0);
         assert_eq!(len(&["MULTI", "EXEC"]), 0);
         assert_eq!(len(&["EXEC now"]), 0);
+        let large = format!("SET a {}", "v".repeat(STREAM_MIN));
+        assert_eq!(len(&[&large, "EXEC"]), 0, "it goes on no shared link");
         let whole = frames(&["SET a 1", "EXEC"]);
         let cut = whole.get(..whole.len() - 1).unwrap_or_default();
         assert_eq!(transaction_len(&Commands::BUILT_IN, &multi, cut), 0);

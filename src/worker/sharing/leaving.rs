@@ -82,6 +82,7 @@ impl Session {
     ) -> Permit {
         self.flush(buffer, at, &permit);
         intake.scanner = RequestScanner::new();
+        intake.run_left = 0;
         at.scan = at.frame;
         self.set_apart(intake)
     }

@@ -7,6 +7,7 @@ mod isolation;
 mod pace;
 mod reuse;
 mod tagged;
+mod transactions;
 mod users;
 
 use std::time::Duration;
@@ -18,6 +19,11 @@ const SOON: Duration = Duration::from_secs(10);
 
 fn sharing(bed: &Bed) -> Builder {
     Proxy::for_bed(bed).flag("--pool", "shared")
+}
+
+/// With one worker, whose links all clients share.
+fn alone(bed: &Bed) -> Proxy {
+    sharing(bed).flag("--workers", "1").start_ready()
 }
 
 /// Connections of clients at a server, the one that asks included.
