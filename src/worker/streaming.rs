@@ -117,7 +117,7 @@ impl Intake {
     fn must_be_whole(&self, beginning: &[u8]) -> bool {
         match special(self.scanner.name()) {
             _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Refused => true,
+            Special::Auth | Special::Hello | Special::Refused | Special::Quit => true,
             Special::Client => may_name_clients(beginning),
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
@@ -136,7 +136,16 @@ impl Intake {
             Special::Blocking => Kind::Blocking(Instant::now()),
             Special::Subscribe { kind } => Kind::Subscribe(kind, names),
             Special::Unsubscribe { kind } => Kind::Unsubscribe(kind, Some(names)),
-            _ => Kind::Plain,
+            Special::Watch => Kind::Watch,
+            Special::Unwatch => Kind::Unwatch,
+            Special::Scan { kind } => Kind::Scan(kind),
+            Special::Plain | Special::Script | Special::Unheld => Kind::Plain,
+            // Most of these are refused with so much to say. Should one succeed, nobody knows what it
+            // has set, and its client keeps its link.
+            Special::Setting | Special::Client | Special::Monitor | Special::Reset => Kind::Setting,
+            Special::Multi | Special::Discard => Kind::Setting,
+            // Never streamed.
+            Special::Auth | Special::Hello | Special::Quit | Special::Refused => Kind::Setting,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Links of their own are given back, and nothing of one client stays for the next.
 
-use super::{SOON, asked_for, connections, sharing};
+use super::{SOON, alone, asked_for, connections};
 use crate::bed::{Bed, wait_until};
 use crate::client::Client;
 use crate::value::Value;
@@ -17,7 +17,7 @@ fn bed() -> Bed {
 #[test]
 fn short_connections_cost_the_server_none() {
     let bed = bed();
-    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let proxy = alone(&bed);
     let visit = |nth: usize| {
         let mut client = proxy.connect();
         assert!(client.call(&["AUTH", "ann", "ann1"]).is_ok());
@@ -44,7 +44,7 @@ fn short_connections_cost_the_server_none() {
 #[test]
 fn nothing_of_one_client_stays_for_the_next() {
     let bed = bed();
-    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let proxy = alone(&bed);
     let mut first = proxy.connect();
     let state = [
         &["CLIENT", "SETNAME", "first"][..],
@@ -91,7 +91,7 @@ fn nothing_of_one_client_stays_for_the_next() {
 #[test]
 fn what_leaves_an_unknown_trace_ties_a_client_to_its_link() {
     let bed = bed();
-    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let proxy = alone(&bed);
     let ids = |client: &mut Client| client.call(&["CLIENT", "INFO"]).text();
     let own = |info: String| {
         let field = info.split(' ').find_map(|field| field.strip_prefix("id="));
@@ -117,7 +117,7 @@ fn what_leaves_an_unknown_trace_ties_a_client_to_its_link() {
 #[test]
 fn links_of_their_own_are_given_back() {
     let bed = bed();
-    let proxy = sharing(&bed).flag("--workers", "1").start_ready();
+    let proxy = alone(&bed);
     let mut clients: Vec<_> = (0..100).map(|_| proxy.connect()).collect();
     for client in &mut clients {
         assert!(client.call(&["CLIENT", "SETNAME", "x"]).is_ok());
@@ -126,4 +126,24 @@ fn links_of_their_own_are_given_back() {
     }
     let count = connections(bed.server(0));
     assert!(count <= 10, "{count} connections for 100 clients");
+}
+
+#[test]
+fn a_large_watch_stays_with_the_client_that_watches() {
+    let bed = bed();
+    let proxy = alone(&bed);
+    let key = "k".repeat(200_000);
+    let mut first = proxy.connect();
+    // Its link is at hand for the WATCH.
+    assert_eq!(first.call(&["EVAL", "return 1", "0"]), Value::Int(1));
+    assert!(first.call(&["WATCH", &key]).is_ok());
+    assert_eq!(first.call(&["GET", "x"]), Value::Null);
+    let mut next = proxy.connect();
+    assert!(next.call(&["MULTI"]).is_ok());
+    assert_eq!(next.call(&["INCR", "n"]).text(), "QUEUED");
+    bed.server(0).command(&["SET", &key, "touched"]);
+    assert_eq!(next.call(&["EXEC"]).items().len(), 1, "it watches nothing");
+    assert!(first.call(&["MULTI"]).is_ok());
+    assert_eq!(first.call(&["INCR", "n"]).text(), "QUEUED");
+    assert_eq!(first.call(&["EXEC"]), Value::Null, "its key changed");
 }
