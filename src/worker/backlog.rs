@@ -14,6 +14,8 @@ pub(super) enum Item {
         frame: Box<[u8]>,
         /// It may have been executed, without any effect.
         maybe_executed: bool,
+        /// Its reply is too large for a shared link.
+        apart: bool,
     },
     /// To be told to the client.
     Answer(Box<[u8]>),
@@ -71,6 +73,12 @@ impl Backlog {
     /// Gives up all of it.
     pub(super) fn take(&mut self) -> VecDeque<Item> {
         self.0.take().map_or_else(VecDeque::new, |all| all.items)
+    }
+
+    /// Whether all of it is what is asked for apart.
+    pub(super) fn is_apart(&self) -> bool {
+        let apart = |item: &Item| matches!(item, Item::Command { apart: true, .. });
+        self.items().all(apart)
     }
 
     /// All of it, in order.

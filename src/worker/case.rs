@@ -51,6 +51,7 @@ impl Case {
                 kind,
                 frame,
                 maybe_executed,
+                ..
             } => (kind, Some(frame), maybe_executed),
             Item::Answer(reply) => (Kind::Local(reply), None, false),
             Item::End => (Kind::Close, None, false),
@@ -130,6 +131,7 @@ mod tests {
                 kind: Kind::Plain,
                 frame: Box::default(),
                 maybe_executed,
+                apart: false,
             });
             assert_eq!(case.progress, Progress::Partly);
             assert_eq!(case.maybe_executed, maybe_executed);

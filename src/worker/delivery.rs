@@ -7,6 +7,7 @@ use bytes::BytesMut;
 
 use super::ending::Phase;
 use super::session::{Route, Session};
+use super::sharing::UNREAD_MAX;
 
 impl Session {
     /// Writes `bytes` to the client, or queues what its socket does not take.
@@ -39,6 +40,9 @@ impl Session {
     /// Nobody else waits for a client that does not read, so that what it is sent on a shared link has
     /// to be kept; but not without end.
     fn close_if_flooded(&self, unread: usize) {
+        if unread > UNREAD_MAX && self.is_on_shared() {
+            self.note_bulk();
+        }
         if unread > self.worker.config.client_output_limit && self.is_on_shared() {
             tracing::warn!(
                 event = "client_too_slow",

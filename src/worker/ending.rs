@@ -106,7 +106,9 @@ impl Session {
     /// Whether the gate holds commands of this client, read or not, or held them before they are sent.
     fn holds_commands(&self) -> bool {
         let intake = self.intake.borrow();
-        self.has_backlog() || intake.held_off || intake.is_held(&self.worker)
+        // What is asked for apart was sent before; who only sends no more still gets it.
+        let held = self.client_gone.get() || !self.backlog.borrow().is_apart();
+        (self.has_backlog() && held) || intake.held_off || intake.is_held(&self.worker)
     }
 
     /// With all of a half-closed client's commands on their way, the server is told of its end as

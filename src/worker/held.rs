@@ -47,6 +47,7 @@ impl Session {
                         kind: Kind::Blocking(Instant::now()),
                         frame: frame.into(),
                         maybe_executed: false,
+                        apart: false,
                     };
                     self.backlog.borrow_mut().push_front(item);
                     self.work_off_backlog(intake);

@@ -164,12 +164,14 @@ impl Session {
                     kind: case.kind,
                     frame: case.frame?,
                     maybe_executed,
+                    apart: false,
                 })
             }
             Fate::Resend | Fate::Nil => Some(Item::Command {
                 kind: Kind::LostWatch,
                 frame: DISCARD.into(),
                 maybe_executed: false,
+                apart: false,
             }),
             // It was not executed now; before, it may have been.
             Fate::NotExecuted if case.maybe_executed => self.uncertain(),

@@ -93,6 +93,7 @@ impl Session {
                 kind,
                 frame,
                 maybe_executed,
+                ..
             }) => match permit {
                 Permit::Send(link) => self.send_again(intake, link, kind, frame),
                 _ => self.fail(intake, permit, &kind, &frame, maybe_executed),

@@ -7,6 +7,7 @@
 
 mod fault;
 mod frames;
+mod large;
 mod owing;
 mod run;
 
@@ -63,8 +64,6 @@ pub(crate) struct Router {
     gathered: Vec<u8>,
     /// A part of the frame at hand has gone to the client.
     in_delivery: bool,
-    /// The frame at hand is left out, and its command is to be sent again elsewhere.
-    left_out: bool,
     /// Replies from the first on that proved that its command was not executed.
     pub(super) refused: Option<Box<Refused>>,
     /// What is due on a link that is shared.
@@ -80,7 +79,6 @@ impl Router {
             mode: Mode::Start,
             gathered: Vec::new(),
             in_delivery: false,
-            left_out: false,
             refused: None,
             owing: Owing::default(),
         }
@@ -292,6 +290,8 @@ impl Router {
     /// Bytes of a reply body that can be passed on unseen.
     pub(super) fn passing_body_left(&self) -> usize {
         match self.mode {
+            // What is kept of the frame goes first.
+            Mode::Passing(_) if !self.gathered.is_empty() => 0,
             // The line end after the body is the scanner's to check.
             Mode::Passing(_) => self.replies.body_left().saturating_sub(2),
             Mode::Start | Mode::Gathering => 0,

@@ -13,6 +13,8 @@ mod commands;
 mod leaving;
 mod lending;
 
+pub(super) use bulk::UNREAD_MAX;
+
 use std::rc::Rc;
 
 use crate::config::Pool;

@@ -92,6 +92,7 @@ impl Session {
             kind: Kind::Plain,
             frame,
             maybe_executed: true,
+            apart: false,
         });
         self.backlog
             .borrow_mut()

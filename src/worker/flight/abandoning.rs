@@ -1,12 +1,13 @@
 //! Commands whose replies are not waited for any more: what only reads is asked for elsewhere when its
-//! link is stuck. Their slots stay, for the replies still come; nobody gets those.
+//! link is stuck, or a reply is too large for it. Their slots stay, for the replies still come; nobody
+//! gets those.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::resp::{Class, Commands};
 use crate::worker::session::Session;
-use crate::worker::slot::Kind;
+use crate::worker::slot::{Kind, Slot};
 
 use super::Flight;
 use super::remains::Frames;
@@ -19,28 +20,35 @@ impl Flight {
     /// command is the oldest.
     pub(in crate::worker) fn readers(&self, commands: &Commands) -> Vec<Reads> {
         let mut readers: HashMap<*const Session, Option<Reads>> = HashMap::new();
-        let mut at = self.head;
-        for (nth, slot) in self.slots.iter().enumerate() {
-            let run = match slot.kept {
-                true => self.run(at, slot.len),
-                false => &[],
-            };
-            at += run.len();
+        for (nth, (slot, run)) in self.runs().enumerate() {
             if slot.kind == Kind::Abandoned {
                 continue;
             }
             let entry = readers.entry(Rc::as_ptr(&slot.owner));
             let reads = entry.or_insert_with(|| Some((slot.owner.clone(), Vec::new())));
-            let asked = || Frames::new(run).skip(slot.answered as usize);
-            let only_reads = || asked().all(|frame| commands.class(frame) == Class::Read);
-            if nth == 0 || slot.kind != Kind::Plain || !slot.kept || !only_reads() {
+            if nth == 0 || !slot.only_reads(run, commands) {
                 *reads = None;
             }
             reads
                 .iter_mut()
-                .for_each(|(_, frames)| frames.extend(asked().map(Into::into)));
+                .for_each(|(_, frames)| frames.extend(slot.asked(run).map(Into::into)));
         }
         readers.into_values().flatten().collect()
+    }
+
+    /// Whether `session` has nothing in flight here but what only reads.
+    pub(in crate::worker) fn only_reads(&self, commands: &Commands, session: &Rc<Session>) -> bool {
+        let mut own = self.runs_of(session);
+        own.all(|(slot, run)| slot.only_reads(run, commands))
+    }
+
+    /// Nobody waits any more for what `session` has in flight, which is given up here.
+    pub(in crate::worker) fn take_reads(&mut self, session: &Rc<Session>) -> Vec<Box<[u8]>> {
+        let own = self.runs_of(session);
+        let frames = own.flat_map(|(slot, run)| slot.asked(run).map(Into::into));
+        let frames = frames.collect();
+        self.abandon(session);
+        frames
     }
 
     /// Nobody waits any more for what `session` has in flight.
@@ -50,5 +58,34 @@ impl Flight {
             .iter_mut()
             .filter(|slot| Rc::ptr_eq(&slot.owner, session));
         own.for_each(|slot| slot.kind = Kind::Abandoned);
+    }
+
+    fn runs_of(&self, session: &Rc<Session>) -> impl Iterator<Item = (&Slot, &[u8])> {
+        let own = |slot: &Slot| slot.kind != Kind::Abandoned && Rc::ptr_eq(&slot.owner, session);
+        self.runs().filter(move |(slot, _)| own(slot))
+    }
+
+    /// All there is, each with its bytes where they are kept.
+    fn runs(&self) -> impl Iterator<Item = (&Slot, &[u8])> {
+        self.slots.iter().scan(self.head, |at, slot| {
+            let run = match slot.kept {
+                true => self.run(*at, slot.len),
+                false => &[],
+            };
+            *at += run.len();
+            Some((slot, run))
+        })
+    }
+}
+
+impl Slot {
+    /// Of its bytes, those of the commands that have no reply yet.
+    fn asked<'a>(&self, run: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        Frames::new(run).skip(self.answered as usize)
+    }
+
+    fn only_reads(&self, run: &[u8], commands: &Commands) -> bool {
+        let reads = |frame| commands.class(frame) == Class::Read;
+        self.kind == Kind::Plain && self.kept && self.asked(run).all(reads)
     }
 }

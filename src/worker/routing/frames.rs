@@ -5,8 +5,6 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::resp::{Class, class};
-use crate::worker::flight::Remains;
 use crate::worker::link::Link;
 use crate::worker::session::Session;
 use crate::worker::slot::{Kind, Slot};
@@ -18,8 +16,6 @@ use super::{Fault, Mode, Router, Verdict};
 const PARTIAL_MAX: usize = 16 * 1024;
 /// A frame that has to be seen whole may be this long: a confirmation repeats a channel's name.
 const GATHER_MAX: usize = 1024 * 1024;
-/// A reply on a shared link with a longer body is asked for again elsewhere, if it can be.
-const LARGE_MIN: usize = 1024 * 1024;
 
 impl Router {
     /// Takes in what was read: pairs each frame with its command and passes it on.
@@ -45,7 +41,7 @@ impl Router {
             let done = self.replies.scan(rest).map_err(Fault::Protocol)?;
             let piece = at..at + done.unwrap_or(rest.len());
             if self.owner.is_none() && done.is_none() {
-                self.leave_out_large();
+                self.leave_out_large(piece.len());
             }
             match self.mode {
                 Mode::Passing(verdict) => {
@@ -100,13 +96,13 @@ impl Router {
         if !verdict.deliver {
             return run.flush(chunk, self.client().map(AsRef::as_ref));
         }
-        if self.gathered.is_empty() && (whole || self.in_delivery || !self.is_short(piece.len())) {
+        if self.gathered.is_empty() && (whole || self.in_delivery || !self.keeps(piece.len())) {
             self.in_delivery |= !whole;
             return run.extend(piece);
         }
         run.flush(chunk, self.client().map(AsRef::as_ref));
         self.gathered.extend_from_slice(&chunk[piece]);
-        if whole || !self.is_short(self.gathered.len()) {
+        if whole || !self.keeps(self.gathered.len()) {
             self.in_delivery |= !whole;
             let whole_so_far = std::mem::take(&mut self.gathered);
             let client = self.client().into_iter();
@@ -114,9 +110,10 @@ impl Router {
         }
     }
 
-    /// Whether a frame of which so much is there may be kept until it is whole.
-    fn is_short(&self, len: usize) -> bool {
-        len.saturating_add(self.replies.body_left()) <= PARTIAL_MAX
+    /// Whether a frame of which so much is there is kept until it is whole.
+    fn keeps(&self, len: usize) -> bool {
+        let known = len.saturating_add(self.replies.body_left());
+        known <= PARTIAL_MAX || self.keeps_array(known)
     }
 
     fn gather(
@@ -192,44 +189,7 @@ impl Router {
         if self.owner.is_none() {
             self.end_run(chunk, run);
         }
-        let again = std::mem::take(&mut self.left_out).then(|| self.front_remains());
         self.pop();
-        if let Some(Remains {
-            owner,
-            frame: Some(frame),
-            ..
-        }) = again.flatten()
-        {
-            owner.ask_apart(frame);
-        }
-    }
-
-    /// A large reply on a shared link would have to be kept as long as its client does not read it.
-    /// Where nothing of it was passed on, and it can be asked for again, the client gets it on a link
-    /// of its own.
-    fn leave_out_large(&mut self) {
-        let delivered = Verdict {
-            deliver: true,
-            reply: true,
-        };
-        let large = self.replies.body_left() > LARGE_MIN;
-        if !large || self.in_delivery || self.mode != Mode::Passing(delivered) {
-            return;
-        }
-        let Some(head) = self.head().filter(|head| head.kind == Kind::Plain) else {
-            return;
-        };
-        let reads = self.front_frame().map(class) == Some(Class::Read);
-        if reads && head.owner.outstanding.get() == 1 {
-            // It sends nothing more here from now on.
-            head.owner.note_bulk();
-            self.gathered = Vec::new();
-            self.left_out = true;
-            self.mode = Mode::Passing(Verdict {
-                deliver: false,
-                ..delivered
-            });
-        }
     }
 
     /// What comes next on a shared link may be another client's.

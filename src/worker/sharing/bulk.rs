@@ -6,17 +6,26 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::worker::backlog::Item;
+use crate::worker::ending::Phase;
 use crate::worker::session::Session;
 use crate::worker::slot::Kind;
 
 /// How long after a large reply a client keeps a link of its own.
 const BULKY_FOR: Duration = Duration::from_secs(5);
+/// Bytes a client on a shared link has not read, beyond which what it asks for next goes elsewhere.
+pub(in crate::worker) const UNREAD_MAX: usize = 256 * 1024;
 
 impl Session {
-    /// Whether the client was sent something large not long ago.
+    /// Whether the client was sent something large not long ago, or has not read it.
     pub(in crate::worker) fn is_bulky(&self) -> bool {
         let age = |since: Instant| self.worker.now().saturating_duration_since(since);
-        self.bulky.get().is_some_and(|since| age(since) < BULKY_FOR)
+        let lasts = |since| age(since) < BULKY_FOR || self.unread() > UNREAD_MAX;
+        self.bulky.get().is_some_and(lasts)
+    }
+
+    /// Bytes the client was sent and did not take.
+    pub(in crate::worker) fn unread(&self) -> usize {
+        self.outbox.borrow().len()
     }
 
     /// The client is being sent something large.
@@ -32,15 +41,26 @@ impl Session {
         }
     }
 
-    /// The reply to `frame`, which only reads, was left out because of its size: it is asked for again
-    /// on a link of the session's own.
-    pub(in crate::worker) fn ask_apart(&self, frame: Box<[u8]>) {
-        let item = Item::Command {
-            kind: Kind::Plain,
-            frame,
-            maybe_executed: true,
-        };
-        self.backlog.borrow_mut().push_front(item);
+    /// Nothing that is in flight on the shared link is waited for any more: `frames`, which only read,
+    /// are asked for again on a link of the session's own, before anything else is sent.
+    pub(in crate::worker) fn ask_apart(&self, frames: Vec<Box<[u8]>>) {
+        self.note_bulk();
+        self.leave_shared();
+        let mut backlog = self.backlog.borrow_mut();
+        for frame in frames.into_iter().rev() {
+            backlog.push_front(Item::Command {
+                kind: Kind::Plain,
+                frame,
+                maybe_executed: true,
+                apart: true,
+            });
+        }
+        drop(backlog);
         self.task.wake();
+    }
+
+    /// Whether what the client is being sent may be asked for again elsewhere: it still listens.
+    pub(in crate::worker) fn may_ask_apart(&self) -> bool {
+        self.phase.get() == Phase::Open && !self.client_gone.get()
     }
 }

@@ -81,6 +81,7 @@ impl Backlog {
     /// Whether all that waits may be sent on a shared link.
     pub(in crate::worker) fn is_shareable(&self, commands: &Commands) -> bool {
         self.items().all(|item| match item {
+            Item::Command { apart: true, .. } => false,
             Item::Command { kind, frame, .. } => {
                 matches!(kind, Kind::Plain | Kind::Scan(_)) && is_shareable_frame(commands, frame)
             }

@@ -239,7 +239,8 @@ fn who_does_not_read_more_than_may_be_kept_is_closed_and_nobody_else() {
     let before = asked_for(bed.server(0));
     let mut greedy = proxy.connect();
     greedy
-        .send_raw(&command(&["GET", "large"]).repeat(60))
+        // A read would be asked for again, where the server keeps what is not taken.
+        .send_raw(&command(&["GETEX", "large"]).repeat(60))
         .unwrap();
     wait_until(SOON, "it is closed", || {
         others.iter_mut().for_each(is_served_promptly);

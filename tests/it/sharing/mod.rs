@@ -2,6 +2,7 @@
 //! gets its own replies, in order, with its own rights, whatever others do. Method: clients that know
 //! what each reply must be, a server that counts connections, and neighbours that misbehave.
 
+mod bulk;
 mod crowd;
 mod isolation;
 mod pace;
