@@ -39,13 +39,18 @@ impl Link {
         if let Some(id) = self.upstream_id()
             && owner.told_id.get()
             && !self.has_ended()
+            && self.registration.borrow().is_none()
         {
             let ids = &owner.worker.ids;
-            // Dropped first: it would take away its equal.
-            *self.registration.borrow_mut() = None;
             let registration = Registration::new(ids, owner.id, self.generation, id);
             *self.registration.borrow_mut() = Some(Box::new(registration));
         }
+    }
+
+    /// Has nobody's id lead here any more; `false` where somebody has used the owner's.
+    pub(super) fn deregister(&self) -> bool {
+        let registration = self.registration.borrow();
+        registration.as_ref().is_none_or(|it| it.withdraw())
     }
 }
 

@@ -25,10 +25,18 @@ pub struct Ids {
     links: Mutex<HashMap<u64, Upstream>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Upstream {
     generation: u64,
     id: u64,
+    /// A server may have been told of it.
+    told: bool,
+}
+
+impl Upstream {
+    fn is(&self, other: &Self) -> bool {
+        (self.generation, self.id) == (other.generation, other.id)
+    }
 }
 
 impl Default for Ids {
@@ -53,9 +61,13 @@ impl Ids {
     /// The id to send to the primary of `generation` for the client of this id: one that nobody has
     /// where that client is unknown or has no link of that generation.
     pub(super) fn upstream(&self, client: u64, generation: u64) -> u64 {
-        let found = self.links().get(&client).copied();
+        let mut links = self.links();
+        let found = links.get_mut(&client);
         let found = found.filter(|upstream| upstream.generation == generation);
-        found.map_or(NOBODY, |upstream| upstream.id)
+        found.map_or(NOBODY, |upstream| {
+            upstream.told = true;
+            upstream.id
+        })
     }
 
     fn links(&self) -> MutexGuard<'_, HashMap<u64, Upstream>> {
@@ -75,7 +87,11 @@ pub(super) struct Registration {
 impl Registration {
     /// `client` has a link of `generation`, which the server calls `id`.
     pub(super) fn new(ids: &Arc<Ids>, client: u64, generation: u64, id: u64) -> Self {
-        let upstream = Upstream { generation, id };
+        let upstream = Upstream {
+            generation,
+            id,
+            told: false,
+        };
         ids.links().insert(client, upstream);
         Self {
             ids: ids.clone(),
@@ -83,12 +99,24 @@ impl Registration {
             upstream,
         }
     }
+
+    /// Has it end, unless a server may have been told of the link by now: what it was told is about
+    /// whoever has the link.
+    pub(super) fn withdraw(&self) -> bool {
+        let mut links = self.ids.links();
+        match links.get(&self.client) {
+            Some(found) if found.is(&self.upstream) && found.told => false,
+            Some(found) if found.is(&self.upstream) => links.remove(&self.client).is_some(),
+            _ => true,
+        }
+    }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut links = self.ids.links();
-        if links.get(&self.client) == Some(&self.upstream) {
+        let own = |found: &Upstream| found.is(&self.upstream);
+        if links.get(&self.client).is_some_and(own) {
             links.remove(&self.client);
         }
     }
@@ -113,9 +141,13 @@ mod tests {
         let ids = Arc::new(Ids::default());
         let client = ids.next();
         assert_eq!(ids.upstream(client, 1), NOBODY);
+        assert!(Registration::new(&ids, client, 1, 7).withdraw());
+        assert_eq!(ids.upstream(client, 1), NOBODY);
         let first = Registration::new(&ids, client, 1, 7);
         assert_eq!(ids.upstream(client, 1), 7);
         assert_eq!(ids.upstream(client, 2), NOBODY, "a stranger has 7 there");
+        assert!(!first.withdraw(), "a server was told of it");
+        assert_eq!(ids.upstream(client, 1), 7);
         let second = Registration::new(&ids, client, 2, 9);
         drop(first);
         assert_eq!(

@@ -41,8 +41,20 @@ impl Session {
 
     /// Gives a link of the session's own back once nothing tells it from a fresh one of its key.
     pub(in crate::worker) fn give_back(&self) {
-        if !self.may_give_back() {
-            return;
+        if self.phase.get() == Phase::Open
+            && !self.is_bulky()
+            && self.intake.borrow().is_at_rest()
+            && self.may_give_back()
+        {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&self) {
+        let used = matches!(&*self.route.borrow(), Route::Attached(link) if !link.deregister());
+        if used {
+            // What others said to this client's id is for this client.
+            return self.pinned.set(true);
         }
         let Route::Attached(link) = self.route.take() else {
             return;
@@ -57,11 +69,11 @@ impl Session {
     }
 
     fn may_give_back(&self) -> bool {
-        if !self.shares() || self.phase.get() != Phase::Open || self.needs_own() {
+        let apart = self.pinned.get() || !self.state.borrow().is_common();
+        if !self.shares() || apart || self.has_backlog() {
             return false;
         }
-        let at_rest = matches!(&*self.route.borrow(), Route::Attached(link) if link.is_clean());
-        at_rest && !self.has_backlog() && self.intake.borrow().is_at_rest()
+        matches!(&*self.route.borrow(), Route::Attached(link) if link.is_clean())
     }
 }
 
@@ -78,8 +90,12 @@ impl Intake {
 
     /// Whether the client is in the middle of nothing, the beginning of a command aside.
     fn is_at_rest(&self) -> bool {
-        let between =
-            !self.blocked && !self.awaits_pop && !self.done && self.streaming == Streaming::No;
-        between && !self.needs_own() && !self.is_waiting()
+        self.is_between() && !self.done && !self.is_waiting()
+    }
+
+    /// Whether nothing has begun on the link that is not over.
+    fn is_between(&self) -> bool {
+        let answered = !self.blocked && !self.awaits_pop;
+        answered && self.streaming == Streaming::No && !self.needs_own()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{SOON, alone, asked_for, connections};
 use crate::bed::{Bed, wait_until};
-use crate::client::Client;
+use crate::client::{Client, command};
 use crate::value::Value;
 
 fn bed() -> Bed {
@@ -146,4 +146,38 @@ fn a_large_watch_stays_with_the_client_that_watches() {
     assert!(first.call(&["MULTI"]).is_ok());
     assert_eq!(first.call(&["INCR", "n"]).text(), "QUEUED");
     assert_eq!(first.call(&["EXEC"]), Value::Null, "its key changed");
+}
+
+/// What HELLO tells a client it is called.
+fn told_id(client: &mut Client) -> String {
+    client.send(&["HELLO", "3"]).unwrap();
+    client.reply().unwrap();
+    let raw = String::from_utf8_lossy(client.raw()).into_owned();
+    let after = raw.split("$2\r\nid\r\n:").nth(1).unwrap();
+    after.split("\r\n").next().unwrap().to_owned()
+}
+
+#[test]
+fn what_is_said_to_a_client_s_id_stays_with_that_client() {
+    let bed = bed();
+    let proxy = alone(&bed);
+    let mut told = proxy.connect();
+    told.call(&["HELLO", "3"]);
+    let id = told_id(&mut told);
+    assert!(told.call(&["MULTI"]).is_ok());
+    let mut teller = proxy.connect();
+    let redirect = ["CLIENT", "TRACKING", "ON", "REDIRECT", &id, "BCAST"];
+    assert!(teller.call(&redirect).is_ok());
+    told.call(&["EXEC"]);
+    told.call(&["GET", "x"]);
+    let mut third = proxy.connect();
+    third.call(&["HELLO", "3"]);
+    third.call(&["MULTI"]);
+    bed.server(0).command(&["SET", "whose", "not the third's"]);
+    assert_eq!(third.call(&["INCR", "n"]).text(), "QUEUED");
+    let pushed = third.reply_within(std::time::Duration::from_millis(300));
+    assert!(pushed.is_err(), "{pushed:?}");
+    // It keeps the link that is told of the other's changes.
+    let invalidated = told.reply().unwrap();
+    assert!(matches!(invalidated, Value::Push(_)), "{invalidated:?}");
 }
