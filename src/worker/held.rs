@@ -16,6 +16,7 @@ use super::slot::Kind;
 /// The first command that waits, if it is one of those.
 enum First {
     Ping,
+    Quit,
     Node,
     Blocking,
     Other,
@@ -28,7 +29,8 @@ impl Session {
             let Some((len, first)) = intake.first_held() else {
                 return;
             };
-            if matches!(first, First::Other) || intake.in_multi || !intake.admitted {
+            let served = self.was_attached.get() && !intake.in_multi && intake.admitted;
+            if matches!(first, First::Other) || !(served || matches!(first, First::Quit)) {
                 return;
             }
             let frame: Vec<u8> = intake.carry.drain(..len).collect();
@@ -36,6 +38,11 @@ impl Session {
             self.worker.counters.commands.add(1);
             match first {
                 First::Ping => self.answer_ping(&frame),
+                First::Quit => {
+                    self.deliver_local(replies::OK);
+                    intake.done = true;
+                    self.close_after_flush();
+                }
                 First::Node => {
                     let name = &self.worker.config.primary_name;
                     let waited = intake.outage(&self.worker);
@@ -57,7 +64,7 @@ impl Session {
     }
 
     fn has_nothing_outstanding(&self) -> bool {
-        if self.has_backlog() || !self.was_attached.get() {
+        if self.has_backlog() {
             return false;
         }
         match &*self.route.borrow() {
@@ -103,6 +110,7 @@ impl Intake {
         let first = match special(scanner.name()) {
             Special::Plain if scanner.name() == b"PING" && scanner.argc() <= 2 => First::Ping,
             Special::Unheld => First::Node,
+            Special::Quit => First::Quit,
             Special::Blocking if is_blocking(frame) => First::Blocking,
             _ => First::Other,
         };

@@ -147,9 +147,7 @@ impl Session {
         self.phase.set(Phase::Ended);
         self.client_gone.set(true);
         self.transport.borrow().close();
-        if let Route::Attached(link) = self.route.take() {
-            link.end();
-        }
+        self.give_up_link();
         let mut intake = self.intake.borrow_mut();
         intake.set_held(&self.worker, false);
         intake.charge(&self.worker.held_bytes, 0);

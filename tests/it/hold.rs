@@ -74,6 +74,21 @@ fn a_hold_of_zero_fails_at_once() {
 }
 
 #[test]
+fn who_goes_during_an_outage_is_let_go_at_once() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::ready(&bed);
+    let mut served = proxy.connect();
+    assert!(served.call(&["SET", "k", "v"]).is_ok());
+    bed.primary().kill();
+    wait_until(SOON, "the loss is noticed", || !proxy.gate_is("open"));
+    for mut client in [served, proxy.connect()] {
+        client.send(&["QUIT"]).unwrap();
+        assert!(client.reply_within(Duration::from_secs(2)).unwrap().is_ok());
+        assert!(client.closed_within(SOON).is_some());
+    }
+}
+
+#[test]
 fn a_held_command_is_served_when_the_primary_is_back() {
     let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)

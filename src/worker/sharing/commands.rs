@@ -46,6 +46,13 @@ impl Intake {
             self.run_left = transaction_len(commands, multi, after);
             return self.run_left > 0;
         }
+        if matches!(
+            special(self.scanner.name()),
+            Special::Quit | Special::Refused
+        ) {
+            // Answered here, in its turn; nothing of it is sent.
+            return true;
+        }
         let frame = buffer.get(frame).unwrap_or_default();
         is_shareable(commands, self.scanner.name(), frame)
     }

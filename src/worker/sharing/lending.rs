@@ -50,6 +50,17 @@ impl Session {
         }
     }
 
+    /// Gives it back, or ends it, when the session does.
+    pub(in crate::worker) fn give_up_link(&self) {
+        let between = self.intake.borrow().is_between();
+        if between && self.may_give_back() {
+            self.hand_over();
+        }
+        if let Route::Attached(link) = self.route.take() {
+            link.end();
+        }
+    }
+
     fn hand_over(&self) {
         let used = matches!(&*self.route.borrow(), Route::Attached(link) if !link.deregister());
         if used {

@@ -181,3 +181,48 @@ fn what_is_said_to_a_client_s_id_stays_with_that_client() {
     let invalidated = told.reply().unwrap();
     assert!(matches!(invalidated, Value::Push(_)), "{invalidated:?}");
 }
+
+#[test]
+fn clients_that_say_they_go_cost_the_server_no_connection() {
+    let bed = bed();
+    let proxy = alone(&bed);
+    let visit = |asks: &[&[&str]]| {
+        let mut client = proxy.connect();
+        for args in asks {
+            assert!(client.call(args).error().is_none(), "{args:?}");
+        }
+        assert!(client.call(&["QUIT"]).is_ok());
+        assert!(client.closed_within(SOON).is_some());
+    };
+    let visits: [&[&[&str]]; 3] = [
+        &[&["GET", "k"]],
+        // Ends on a link of its own, which is as it should be.
+        &[&["GET", "k"], &["EVAL", "return 1", "0"]],
+        &[&["SELECT", "2"], &["GET", "k"]],
+    ];
+    visits.iter().for_each(|asks| visit(asks));
+    let before = asked_for(bed.server(0));
+    for _ in 0..70 {
+        visits.iter().for_each(|asks| visit(asks));
+    }
+    let cost = asked_for(bed.server(0)) - before;
+    // Heartbeats, Sentinels and this test ask for some.
+    assert!(cost < 20, "{cost} connections for 210 clients");
+}
+
+#[test]
+fn who_goes_is_answered_in_its_turn() {
+    let bed = bed();
+    let proxy = alone(&bed);
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "k", "v"]).is_ok());
+    let pipeline = [["GET", "k"].as_slice(), &["SYNC"], &["GET", "k"], &["QUIT"]];
+    let bytes: Vec<_> = pipeline.iter().flat_map(|args| command(args)).collect();
+    client.send_raw(&bytes).unwrap();
+    assert_eq!(client.reply().unwrap().text(), "v");
+    let refused = client.reply().unwrap();
+    assert!(refused.error().is_some(), "{refused:?}");
+    assert_eq!(client.reply().unwrap().text(), "v");
+    assert!(client.reply().unwrap().is_ok());
+    assert!(client.closed_within(SOON).is_some());
+}
