@@ -257,9 +257,11 @@ async fn bring(worker: Rc<Worker>, key: Key) {
     drop(turn);
     let current = worker.generation() == topology.generation;
     let brought = match found {
-        Ok(Some((transport, Outcome::Welcome))) if current => {
+        Ok(Some((transport, outcome @ (Outcome::Welcome | Outcome::Busy)))) if current => {
             worker.commons.note_welcome(&key);
-            worker.rescue(&stuck);
+            if outcome == Outcome::Welcome {
+                worker.rescue(&stuck);
+            }
             match worker.commons.wants(&key) {
                 true => Brought::Link(opened(&worker, topology.generation, transport)),
                 // It has shown what the server does for others.

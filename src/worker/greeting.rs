@@ -22,7 +22,10 @@ const REPLIES_MAX: usize = 64 * 1024;
 pub(super) enum Outcome {
     /// The connection is what the key says.
     Welcome,
-    /// It cannot be: nobody is logged in here, or the login is not valid any more.
+    /// It is that, and the server lets a script finish before it serves anybody.
+    Busy,
+    /// It cannot be: nobody is logged in here, the login is not valid any more, or a script is in the
+    /// way.
     Refused,
     /// The node is no primary.
     NotPrimary,
@@ -62,13 +65,17 @@ pub(super) async fn greet(
         }
         let pong = input.next().await?;
         // Who may not even ask is somebody all the same.
-        if let Some(outcome) = judged(&pong)?.filter(|_| !pong.starts_with(b"-NOPERM ")) {
+        let known = pong.starts_with(b"-NOPERM ") || is_busy(&pong);
+        if let Some(outcome) = judged(&pong)?.filter(|_| !known) {
             return Ok(outcome);
         }
         if asks_role && is_replica(&input.next().await?, &input.next().await?) {
             return Ok(Outcome::NotPrimary);
         }
-        Ok(Outcome::Welcome)
+        Ok(match is_busy(&pong) {
+            true => Outcome::Busy,
+            false => Outcome::Welcome,
+        })
     };
     timeout(limit, exchange)
         .await
@@ -98,12 +105,18 @@ fn judged(reply: &[u8]) -> io::Result<Option<Outcome>> {
         return Ok(None);
     }
     match rejection(reply, Class::Connection) {
+        _ if is_busy(reply) => Ok(Some(Outcome::Refused)),
         Rejection::None if !will_pass(reply) => Ok(Some(Outcome::Refused)),
         Rejection::NotPrimary => Ok(Some(Outcome::NotPrimary)),
         _ => Err(io::Error::other(
             String::from_utf8_lossy(reply).trim().to_owned(),
         )),
     }
+}
+
+/// Whether a script is in the way of all that follows; who may not ask is told that first.
+fn is_busy(reply: &[u8]) -> bool {
+    reply.starts_with(b"-BUSY ")
 }
 
 /// Whether the answers to ROLE and, where that is not permitted, to HELLO say so; a node that says
@@ -168,7 +181,7 @@ mod tests {
         let down = b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to \
 'no'.\r\n";
         assert_eq!(judged(down), Some(Some(Outcome::NotPrimary)));
-        assert_eq!(judged(b"-BUSY a script\r\n"), None);
+        assert_eq!(judged(b"-BUSY a script\r\n"), Some(Some(Outcome::Refused)));
         assert_eq!(judged(b"-ERR max number of clients reached\r\n"), None);
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{SOON, alone};
+use super::{SOON, alone, in_front_of};
 use crate::bed::{Bed, Node, wait_until};
 use crate::client::{Client, command};
 use crate::fakes::FakeSentinel;
@@ -81,11 +81,7 @@ impl Way {
 fn behind(most: usize) -> (Bed, FakeSentinel, Proxy, Way, String) {
     let bed = Bed::builder().replicas(0).sentinels(0).start();
     let (way, address) = Way::to(bed.server(0).addr(), most);
-    let sentinel = FakeSentinel::start("mymaster", address, 1);
-    let proxy = Proxy::of(&[sentinel.addr().to_string()], "mymaster")
-        .flag("--pool", "shared")
-        .flag("--workers", "1")
-        .start_ready();
+    let (sentinel, proxy) = in_front_of(address);
     let value = "v".repeat(8_000_000);
     assert!(bed.server(0).command(&["SET", "large", &value]).is_ok());
     (bed, sentinel, proxy, way, value)

@@ -1,9 +1,10 @@
 //! Transactions on shared links: one goes there as a whole or not at all, so that nobody else's
 //! commands are ever queued with it.
 
-use super::alone;
+use super::{alone, in_front_of};
 use crate::bed::Bed;
 use crate::client::{Client, command};
+use crate::fakes::{FakeServer, Reaction};
 
 /// One whose middle is too large for a shared link.
 fn large_transaction(key: &str) -> Vec<u8> {
@@ -59,4 +60,40 @@ fn a_large_transaction_sent_while_a_link_is_lost_leaves_nothing_behind() {
     assert!(client.call(&["SELECT", "5"]).is_ok());
     assert!(other.call(&["SET", "whose", "others"]).is_ok());
     assert_eq!(bed.server(0).command(&["GET", "whose"]).text(), "others");
+}
+
+/// A server that has a transaction open where there is none.
+fn mixing(words: &[String]) -> Reaction {
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["SET", "mixed", _] | ["SET", "queued", _] => Reaction::Reply(b"+QUEUED\r\n".into()),
+        ["EXEC"] => Reaction::Reply(b"-ERR not now\r\n".into()),
+        _ => Reaction::AsUsual,
+    }
+}
+
+#[test]
+fn a_shared_link_on_which_a_transaction_is_open_ends() {
+    let server = FakeServer::start(mixing);
+    let (_sentinel, proxy) = in_front_of(server.addr());
+    let mut client = proxy.connect();
+    let uncertain = |told: Option<&str>| {
+        assert!(
+            told.is_some_and(|it| it.starts_with("UNCERTAIN")),
+            "{told:?}"
+        );
+    };
+    assert!(client.call(&["SET", "a", "b"]).is_ok());
+    uncertain(client.call(&["SET", "mixed", "v"]).error());
+    assert!(client.call(&["SET", "a", "b"]).is_ok());
+    let transaction = [
+        command(&["MULTI"]),
+        command(&["SET", "queued", "v"]),
+        command(&["EXEC"]),
+    ];
+    client.send_raw(&transaction.concat()).unwrap();
+    assert!(client.reply().unwrap().is_ok());
+    assert_eq!(client.reply().unwrap().text(), "QUEUED");
+    uncertain(client.reply().unwrap().error());
+    assert!(client.call(&["SET", "a", "b"]).is_ok());
 }
