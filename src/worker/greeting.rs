@@ -82,14 +82,25 @@ pub(super) async fn greet(
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// What a connection of another key that is at rest is told first.
+/// What a connection of another key that is at rest is told first: to have none of its names, some of
+/// which a RESET leaves, and that.
 ///
 /// # Errors
 /// As [`greet`], and where the server does not know RESET.
-pub(super) async fn reset(transport: &mut Transport, limit: Duration) -> io::Result<()> {
+pub(super) async fn reset(
+    transport: &mut Transport,
+    nameless: &[Vec<u8>],
+    limit: Duration,
+) -> io::Result<()> {
+    let mut request = nameless.concat();
+    request.extend_from_slice(RESET);
     let exchange = async {
-        transport.write_all(RESET).await?;
-        match Replies::new(transport).next().await?.first() {
+        transport.write_all(&request).await?;
+        let mut input = Replies::new(transport);
+        for _ in nameless {
+            input.next().await?;
+        }
+        match input.next().await?.first() {
             Some(b'+') => Ok(()),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }

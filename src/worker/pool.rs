@@ -14,6 +14,7 @@ use super::Worker;
 use super::greeting;
 use super::link::Link;
 use super::login;
+use super::names::Names;
 use super::session::Session;
 
 /// Dials of one worker under way at the same time: after a switch all clients come back at once,
@@ -81,7 +82,8 @@ async fn recycled(worker: &Worker, generation: u64) -> Option<Transport> {
         .filter(|idle| idle.generation == generation)?;
     worker.counters.links.sub(1);
     let mut transport = idle.transport;
-    let reset = greeting::reset(&mut transport, worker.config.connect_timeout).await;
+    let nameless = idle.names.changes(&Names::default());
+    let reset = greeting::reset(&mut transport, &nameless, worker.config.connect_timeout).await;
     reset.is_ok().then_some(transport)
 }
 
