@@ -10,6 +10,10 @@ use crate::worker::session::Session;
 use crate::worker::slot::Kind;
 use crate::worker::streaming::STREAM_MIN;
 
+/// Bytes of a transaction that goes on a shared link: what waits there for replies is kept, and there
+/// is room for no more than this beyond what makes others wait (`KEPT_FULL`, `SHARED_KEPT_MAX`).
+const RUN_MAX: usize = 1024 * 1024;
+
 impl Session {
     /// Notes a command that goes on a link of the session's own: what may leave a trace that nobody
     /// knows how to repeat or take away ties the session to it.
@@ -65,13 +69,14 @@ fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8]) -> usize 
         return 0;
     }
     let mut scanner = RequestScanner::new();
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, multi.len());
     while let Ok(Scanned::Command { len }) = scanner.scan(rest) {
         count += 1;
         let Some((frame, after)) = rest.split_at_checked(len) else {
             return 0;
         };
-        if len > STREAM_MIN {
+        bytes += len;
+        if len > STREAM_MIN || bytes > RUN_MAX {
             return 0;
         }
         match scanner.name() {
@@ -150,6 +155,12 @@ mod tests {
         assert_eq!(len(&["EXEC now"]), 0);
         let large = format!("SET a {}", "v".repeat(STREAM_MIN));
         assert_eq!(len(&[&large, "EXEC"]), 0, "it goes on no shared link");
+        let some = format!("SET a {}", "v".repeat(STREAM_MIN / 2));
+        let mut many = vec![some.as_str(); RUN_MAX / some.len()];
+        many.push("EXEC");
+        assert_eq!(len(&many), many.len());
+        many.insert(0, &some);
+        assert_eq!(len(&many), 0, "nor do many that are too large together");
         let whole = frames(&["SET a 1", "EXEC"]);
         let cut = whole.get(..whole.len() - 1).unwrap_or_default();
         assert_eq!(transaction_len(&Commands::BUILT_IN, &multi, cut), 0);

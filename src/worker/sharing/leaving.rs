@@ -9,6 +9,9 @@ use crate::worker::permit::Permit;
 use crate::worker::session::Session;
 use crate::worker::streaming::STREAM_MIN;
 
+/// Bytes one client sends before it is seen whether a shared link has room for more.
+const TURN_MAX: usize = STREAM_MIN;
+
 impl Permit {
     /// Whether it is one to send on a shared link.
     pub(in crate::worker) fn is_for_shared(&self) -> bool {
@@ -29,10 +32,14 @@ impl Session {
         if !permit.is_for_shared() || intake.streaming != Streaming::No {
             return Ok(permit);
         }
-        if !intake.is_in_run() && self.has_all_it_may() {
+        if !intake.is_in_run() && (self.has_all_it_may() || at.frame - at.run > TURN_MAX) {
             at.scan = at.frame;
             self.flush(buffer, at, &permit);
-            return Err(Permit::Wait);
+            // The link may be full by now, and what comes next a transaction that goes as a whole.
+            return Err(match self.has_all_it_may() {
+                true => Permit::Wait,
+                false => self.permit(intake),
+            });
         }
         let topology = self.worker.topology.borrow();
         if intake.may_share(&topology.commands, buffer, at.frame..at.scan) {
