@@ -5,14 +5,14 @@
 //! delivered: what else is answered is noted, and when all is, the link is given up. Only a missing
 //! script is made good on the same link.
 
-use crate::resp::{Rejection, class, rejection};
+use crate::resp::{Class, Rejection, class, rejection};
 use crate::topology::Sign;
 
 use super::case::Case;
 use super::link::Link;
 use super::recovery::Progress;
 use super::routing::{Fault, Router};
-use super::slot::Kind;
+use super::slot::{Kind, Slot};
 
 /// Bytes of replies noted on one link.
 const NOTED_MAX: usize = 1024 * 1024;
@@ -33,6 +33,9 @@ impl Router {
     /// Notes the reply to the oldest command if the client must not have it (yet).
     pub(super) fn holds_back(&mut self, frame: &[u8], link: &Link) -> Result<bool, Fault> {
         let proof = self.proves_unexecuted(frame, link);
+        if proof && self.is_refused_alone(frame) {
+            return Ok(true);
+        }
         if !proof && self.refused.is_none() {
             return Ok(false);
         }
@@ -59,6 +62,25 @@ impl Router {
             ..Case::unanswered(remains)
         });
         Ok(true)
+    }
+
+    /// That replicas are missing is no news about the node: on a shared link it concerns nobody but the
+    /// one who was told so, whose command is sent again by itself.
+    fn is_refused_alone(&mut self, frame: &[u8]) -> bool {
+        let alone = |head: &&Slot| {
+            head.kind == Kind::Plain && head.kept && head.owner.outstanding.get() == 1
+        };
+        let apart = self.owner.is_none() && self.refused.is_none();
+        let Some(head) = self.head().filter(alone).filter(|_| apart) else {
+            return false;
+        };
+        let owner = head.owner.clone();
+        if rejection(frame, Class::Effect) != Rejection::NoReplicas || !owner.may_ask_apart() {
+            return false;
+        }
+        let frames = self.take_all_of(&owner);
+        owner.ask_later(frames);
+        true
     }
 
     /// Loads a script the server does not have and asks again for it, once, where nothing was sent

@@ -247,6 +247,12 @@ impl Router {
         readers
     }
 
+    /// Gives up what one of those who share the link has in flight: nobody waits for it any more.
+    pub(super) fn take_all_of(&mut self, session: &Rc<Session>) -> Vec<Box<[u8]>> {
+        let flight = self.flight.as_mut();
+        flight.map_or_else(Vec::new, |flight| flight.take_all_of(session))
+    }
+
     /// Whose the frame at hand is.
     fn client(&self) -> Option<&Rc<Session>> {
         let head = || Some(&self.head()?.owner);

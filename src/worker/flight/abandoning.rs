@@ -43,7 +43,7 @@ impl Flight {
     }
 
     /// Nobody waits any more for what `session` has in flight, which is given up here.
-    pub(in crate::worker) fn take_reads(&mut self, session: &Rc<Session>) -> Vec<Box<[u8]>> {
+    pub(in crate::worker) fn take_all_of(&mut self, session: &Rc<Session>) -> Vec<Box<[u8]>> {
         let own = self.runs_of(session);
         let frames = own.flat_map(|(slot, run)| slot.asked(run).map(Into::into));
         let frames = frames.collect();

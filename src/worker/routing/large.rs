@@ -35,8 +35,7 @@ impl Router {
         if !self.may_leave_out(&reader) {
             return;
         }
-        let flight = self.flight.as_mut();
-        let frames = flight.map_or_else(Vec::new, |flight| flight.take_reads(&reader));
+        let frames = self.take_all_of(&reader);
         self.gathered = Vec::new();
         self.mode = Mode::Passing(Verdict {
             deliver: false,

@@ -45,14 +45,26 @@ impl Session {
     /// are asked for again on a link of the session's own, before anything else is sent.
     pub(in crate::worker) fn ask_apart(&self, frames: Vec<Box<[u8]>>) {
         self.note_bulk();
+        self.ask_anew(frames, true);
+    }
+
+    /// As [`Session::ask_apart`], for what the server does not execute at the moment: it is sent again
+    /// on any link, some time later.
+    pub(in crate::worker) fn ask_later(&self, frames: Vec<Box<[u8]>>) {
+        self.note_trouble(|trouble| trouble.lost_at = Some(Instant::now()));
+        self.ask_anew(frames, false);
+    }
+
+    fn ask_anew(&self, frames: Vec<Box<[u8]>>, apart: bool) {
         self.leave_shared();
         let mut backlog = self.backlog.borrow_mut();
         for frame in frames.into_iter().rev() {
             backlog.push_front(Item::Command {
                 kind: Kind::Plain,
                 frame,
-                maybe_executed: true,
-                apart: true,
+                // What is asked for apart has been answered; it reads, so that it had no effect.
+                maybe_executed: apart,
+                apart,
             });
         }
         drop(backlog);
