@@ -116,7 +116,14 @@ pub async fn run(
     let status = discovery::StatusHandle::default();
     let stopping = CancellationToken::new();
     let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
-    let (workers, doors) = start_workers(&config, &held_bytes, views, &reports, &stopping)?;
+    let (workers, doors) = start_workers(
+        &config,
+        &held_bytes,
+        views,
+        &reports,
+        &stopping,
+        listeners.clients,
+    )?;
 
     let admin = AdminState {
         primary_name: config.primary_name.clone(),
@@ -126,15 +133,6 @@ pub async fn run(
         held_bytes,
         started: Instant::now(),
     };
-    // Tasks of a set end when it is dropped: listeners close before sessions are waited for.
-    let mut accepting = JoinSet::new();
-    for listener in listeners.clients {
-        accepting.spawn(listener::accept(
-            listener,
-            doors.clone(),
-            config.max_clients,
-        ));
-    }
     let mut others = JoinSet::new();
     for listener in listeners.admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -157,7 +155,7 @@ pub async fn run(
         () = stop => false,
         _ = vital.join_next() => true,
     };
-    drop((accepting, doors));
+    drop(doors);
     stopping.cancel();
     let joined = move || workers.into_iter().for_each(|worker| drop(worker.join()));
     tokio::task::spawn_blocking(joined).await?;
@@ -171,22 +169,24 @@ pub async fn run(
 
 type Workers = Vec<JoinHandle<()>>;
 
-/// Starts one worker for each view; clients reach them through the doors.
+/// Starts one worker for each view; clients reach them through the doors. The first one accepts, for
+/// all of them: where it is the only one, no client costs a switch of threads.
 fn start_workers(
     config: &Arc<Config>,
     held_bytes: &Arc<worker::HeldBytes>,
     views: Vec<View>,
     reports: &mpsc::Sender<Report>,
     stop: &CancellationToken,
+    listeners: Vec<TcpListener>,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
     let ids = Arc::new(worker::Ids::default());
     let scripts = Arc::new(worker::Scripts::default());
-    let mut workers = Vec::new();
     let mut doors = Vec::new();
-    for (index, view) in views.into_iter().enumerate() {
+    let mut all = Vec::new();
+    for view in views {
         let counters = Arc::new(worker::Counters::default());
         let (clients, receiver) = mpsc::channel(listener::HAND_OVER_MAX);
-        let parts = worker::Parts {
+        all.push(worker::Parts {
             config: config.clone(),
             view,
             counters: counters.clone(),
@@ -196,9 +196,31 @@ fn start_workers(
             reports: reports.clone(),
             clients: receiver,
             stop: stop.clone(),
-        };
-        workers.push(worker::spawn(index, parts)?);
+        });
         doors.push(Door { clients, counters });
     }
-    Ok((workers, doors.into()))
+    let doors: Arc<[Door]> = doors.into();
+    let accepting = accept_all(listeners, doors.clone(), config.max_clients);
+    // Listeners close before sessions are waited for.
+    let mut accepting = Some(stop.clone().run_until_cancelled_owned(accepting));
+    let mut workers = Vec::new();
+    for (index, parts) in all.into_iter().enumerate() {
+        let accepting = accepting.take();
+        let beside = async move {
+            if let Some(accepting) = accepting {
+                accepting.await;
+            }
+        };
+        workers.push(worker::spawn(index, parts, beside)?);
+    }
+    Ok((workers, doors))
+}
+
+/// Accepts from all `listeners` until it is dropped.
+async fn accept_all(listeners: Vec<TcpListener>, doors: Arc<[Door]>, max_clients: usize) {
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(listener::accept(listener, doors.clone(), max_clients));
+    }
+    accepting.join_all().await;
 }

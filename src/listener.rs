@@ -4,13 +4,15 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::net::{HostPort, Incoming};
+use crate::net::{HostPort, Incoming, has_options, set_options};
 use crate::resp::replies;
 use crate::worker::Counters;
 
@@ -35,6 +37,8 @@ pub fn bind(address: &HostPort) -> io::Result<Vec<TcpListener>> {
             let domain = socket2::Domain::for_address(addr);
             let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
             socket.set_reuse_address(true)?;
+            // Most systems have each client inherit them, which saves five calls for each.
+            set_options(&socket)?;
             socket.bind(&addr.into())?;
             socket.listen(BACKLOG)?;
             socket.set_nonblocking(true)?;
@@ -54,13 +58,13 @@ pub struct Door {
 
 /// Accepts from `listener` for ever.
 pub async fn accept(listener: TcpListener, doors: Arc<[Door]>, max_clients: usize) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
+    let bell = match bell(&listener) {
+        Ok(bell) => bell,
         Err(error) => return tracing::error!(event = "listener_failed", %error),
     };
     let mut pause = PAUSE_MIN;
     loop {
-        match accept_one(&listener).await {
+        match accept_one(&listener, &bell).await {
             Ok(client) => {
                 pause = PAUSE_MIN;
                 hand_over(client, &doors, max_clients).await;
@@ -75,9 +79,24 @@ pub async fn accept(listener: TcpListener, doors: Arc<[Door]>, max_clients: usiz
     }
 }
 
-/// One client, detached from this thread's runtime: it will live on a worker's.
-async fn accept_one(listener: &tokio::net::TcpListener) -> io::Result<TcpStream> {
-    listener.accept().await?.0.into_std()
+/// The listener's own socket, for its readiness alone: the runtime's listener would register each client
+/// here, only to have it taken away again.
+type Bell = tokio::net::TcpStream;
+
+fn bell(listener: &TcpListener) -> io::Result<Bell> {
+    let socket = OwnedFd::from(listener.try_clone()?);
+    Bell::from_std(socket.into())
+}
+
+/// One client, which this thread's runtime never hears of: it will live on a worker's.
+async fn accept_one(listener: &TcpListener, bell: &Bell) -> io::Result<TcpStream> {
+    let accepted = bell.async_io(Interest::READABLE, || listener.accept());
+    let (client, _) = accepted.await?;
+    client.set_nonblocking(true)?;
+    if !has_options(&client)? {
+        set_options(&client)?;
+    }
+    Ok(client)
 }
 
 /// A client that gave up between connecting and being accepted is no trouble of ours.

@@ -231,7 +231,7 @@ pub(super) struct LoginFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Process")]
 pub(super) struct ProcessFlags {
-    /// Threads that move data; a sidecar wants 1 [default: one per processor, at most 4]
+    /// Threads that move data; a sidecar wants 1 [default: half the processors, 1 to 4]
     #[arg(long, value_name = "N", value_parser = parse::workers)]
     pub(super) workers: Option<usize>,
     /// Where /livez, /readyz, /startupz and /status are served over HTTP; `off` turns it off

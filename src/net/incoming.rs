@@ -3,12 +3,12 @@
 use std::io;
 use std::net::TcpStream;
 
-use super::{Transport, set_options};
+use super::Transport;
 
 /// An accepted client that belongs to no runtime yet.
 #[derive(Debug)]
 pub enum Incoming {
-    /// Plain TCP, non-blocking.
+    /// Plain TCP, non-blocking and with its options set.
     Tcp(TcpStream),
     /// A client of a simulation.
     #[cfg(test)]
@@ -22,10 +22,7 @@ impl Incoming {
     /// When the socket is already gone.
     pub fn enter(self) -> io::Result<Transport> {
         match self {
-            Self::Tcp(stream) => {
-                set_options(&stream)?;
-                tokio::net::TcpStream::from_std(stream).map(Transport::Tcp)
-            }
+            Self::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map(Transport::Tcp),
             #[cfg(test)]
             Self::Simulated(end) => Ok(Transport::Simulated(end)),
         }

@@ -12,5 +12,5 @@ mod transport;
 pub use address::{BadHostPort, HostPort};
 pub use dial::dial;
 pub use incoming::Incoming;
-pub use options::set_options;
+pub use options::{has_options, set_options};
 pub use transport::Transport;

@@ -27,3 +27,12 @@ pub fn set_options(stream: &impl AsFd) -> io::Result<()> {
         .with_retries(KEEPALIVE_PROBES);
     socket.set_tcp_keepalive(&keepalive)
 }
+
+/// Whether a socket came with them, as one that a listener which has them accepted does on most systems.
+/// They are set together, so that one tells of all.
+///
+/// # Errors
+/// When the socket is already gone.
+pub fn has_options(stream: &impl AsFd) -> io::Result<bool> {
+    SockRef::from(stream).tcp_nodelay()
+}

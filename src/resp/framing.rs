@@ -20,6 +20,27 @@ pub(super) enum Line<'a> {
 /// Reads `digits CR LF` from the start of `bytes`: digits only, no leading zero, at most `max`.
 #[inline]
 pub(super) fn line(bytes: &[u8], max: usize) -> Line<'_> {
+    // Most lengths have one digit or two.
+    match bytes {
+        [one @ b'0'..=b'9', b'\r', b'\n', after @ ..] if max >= 9 => {
+            Line::Whole(usize::from(one - b'0'), after)
+        }
+        [
+            ten @ b'1'..=b'9',
+            one @ b'0'..=b'9',
+            b'\r',
+            b'\n',
+            after @ ..,
+        ] if max >= 99 => {
+            let value = usize::from(ten - b'0') * 10 + usize::from(one - b'0');
+            Line::Whole(value, after)
+        }
+        _ => long_line(bytes, max),
+    }
+}
+
+/// The same for a line of any length, wherever it is cut.
+fn long_line(bytes: &[u8], max: usize) -> Line<'_> {
     let mut length = Length::new();
     let mut rest = bytes;
     while let [byte, after @ ..] = rest {

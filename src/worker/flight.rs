@@ -50,9 +50,9 @@ impl Flight {
     /// are handed to [`Flight::keep`], before anything else is.
     pub(super) fn push(&mut self, owner: &Rc<Session>, kind: Kind, len: usize) {
         let len = len as u64;
-        if kind == Kind::Plain
+        if matches!(kind, Kind::Plain)
             && let Some(last) = self.slots.back_mut()
-            && last.kind == Kind::Plain
+            && matches!(last.kind, Kind::Plain)
             && last.kept
             && last.len < RUN_MAX
             && Rc::ptr_eq(&last.owner, owner)

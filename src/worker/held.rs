@@ -25,7 +25,7 @@ enum First {
 impl Session {
     /// Acts on what waits first, as far as that is possible without a primary.
     pub(super) fn serve_held(self: &Rc<Self>, intake: &mut Intake) {
-        while !self.worker.may_send_now() && self.has_nothing_outstanding() {
+        while intake.is_waiting() && !self.worker.may_send_now() && self.has_nothing_outstanding() {
             let Some((len, first)) = intake.first_held() else {
                 return;
             };

@@ -112,6 +112,11 @@ impl Intake {
         !self.done && self.scanned < self.carry.len()
     }
 
+    /// Whether nothing is kept but the beginning of a small command, if that, and none was the last.
+    pub(super) fn flows(&self) -> bool {
+        self.scanned == self.carry.len() && self.streaming == Streaming::No && !self.done
+    }
+
     pub(super) fn end_wait(&mut self) {
         if let Some(since) = self.waiting_since.take() {
             self.waited_s = u32::try_from(since.elapsed().as_secs()).unwrap_or(u32::MAX);

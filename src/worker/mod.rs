@@ -7,7 +7,7 @@
 //!
 //! By `following` a worker acts by each new topology; `liveness` says what may be done at a moment.
 //!
-//! A `session` reads its client into the `intake`; `cutting` makes commands of it, or `streaming` what
+//! A `session` reads its client (`filling`) into the `intake`; `cutting` makes commands of it, or `streaming` what
 //! is too large; `permit` says whether they may go, `meaning` what their replies will mean;
 //! `intercept`, `stand_in` and `login` act on the few that need it. The `pool` finds a `link`; its
 //! `routing` and `verdict` pair replies with `slot`s, `learning` and `own_answers` take what they
@@ -36,6 +36,7 @@ mod cutting;
 mod delivery;
 mod ending;
 mod failing;
+mod filling;
 mod flight;
 mod following;
 mod greeting;
@@ -142,17 +143,24 @@ pub struct Parts {
     pub stop: CancellationToken,
 }
 
-/// Starts a worker thread, which ends some time after `stop`.
+/// Starts a worker thread, which ends some time after `stop`; it runs `beside` as well.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub fn spawn(index: usize, parts: Parts) -> io::Result<JoinHandle<()>> {
+pub fn spawn(
+    index: usize,
+    parts: Parts,
+    beside: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     std::thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || runtime.block_on(LocalSet::new().run_until(run(parts))))
+        .spawn(move || {
+            runtime.spawn(beside);
+            runtime.block_on(LocalSet::new().run_until(run(parts)));
+        })
 }
 
 /// A worker on the `LocalSet` it is called on.

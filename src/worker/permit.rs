@@ -71,8 +71,8 @@ impl Session {
             false => self.worker.may_send_now(),
         };
         // Once the hold is over, what may not be sent is refused rather than kept back.
-        let lapsed = self.worker.outage_has_outlasted_hold();
-        intake.reads_only = !live && !lapsed && self.may_read(intake);
+        let lapsed = || self.worker.outage_has_outlasted_hold();
+        intake.reads_only = !live && !lapsed() && self.may_read(intake);
         match live && self.shares() {
             true => self.any_way(intake),
             false => self.own_way(intake, live),

@@ -7,11 +7,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::BufMut;
 use tokio::time::Instant;
 
 use crate::net::Transport;
@@ -22,18 +20,10 @@ use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
 use super::loss::Loss;
-use super::outbox::{BULK_LEN, BULK_MIN, Outbox};
+use super::outbox::Outbox;
 use super::routing::Fault;
 use super::state::ClientState;
 use super::wake::WakeSlot;
-
-/// Bytes of a client's commands its link has not written yet, from which on the client is read no
-/// further.
-const UNWRITTEN_MAX: usize = 256 * 1024;
-/// Bytes of our own answers a client has not read, from which on it is read no further.
-const UNREAD_MAX: usize = 1024 * 1024;
-/// Distinct runs of commands in flight, from which on the client is read no further.
-const SLOTS_MAX: usize = 64 * 1024;
 
 /// Where a session's commands go.
 #[derive(Debug, Default)]
@@ -144,15 +134,18 @@ impl Session {
     async fn run(self: Rc<Self>) {
         poll_fn(|cx| self.poll(cx)).await;
         // A dial may still be under way; what it brings is not wanted any more.
-        self.phase.set(Phase::Ended);
+        let has_left = self.phase.replace(Phase::Ended) == Phase::HalfClosed;
         self.client_gone.set(true);
-        self.transport.borrow().close();
         self.give_up_link();
         let mut intake = self.intake.borrow_mut();
         intake.set_held(&self.worker, false);
         intake.charge(&self.worker.held_bytes, 0);
         drop(intake);
         self.worker.sessions.borrow_mut().remove(self.key);
+        // Of a client that has said all, the socket that goes with the last of us ends as quietly.
+        if !has_left || Rc::strong_count(&self) > 1 {
+            self.transport.borrow().close();
+        }
         self.worker.feed_restored.notify_one();
         self.worker.counters.clients.sub(1);
     }
@@ -188,11 +181,8 @@ impl Session {
                 self.end_of_input();
                 continue;
             }
-            match self.poll_fill(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => self.end_of_input(),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => self.lose_client(),
+            if self.poll_input(cx).is_pending() {
+                return Poll::Pending;
             }
         }
     }
@@ -220,54 +210,6 @@ impl Session {
                 self.lose_link(&link, Loss::Fault);
             }
         }
-    }
-
-    fn wants_input(self: &Rc<Self>) -> bool {
-        if let Route::Attached(link) = &*self.route.borrow()
-            && (link.slots() >= SLOTS_MAX || link.unwritten() >= UNWRITTEN_MAX)
-        {
-            link.tell_when_relieved();
-            return false;
-        }
-        if let Route::Shared(link) = &*self.route.borrow()
-            && !self.has_room_on(link)
-        {
-            return false;
-        }
-        self.outbox.borrow().len() < UNREAD_MAX && self.may_take_more()
-    }
-
-    /// Reads once from the client and passes on what came.
-    fn poll_fill(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let body_left = self.intake.borrow().streamed_body_left();
-        if body_left > BULK_MIN {
-            return self.poll_fill_bulk(cx, body_left.min(BULK_LEN));
-        }
-        let mut scratch = self.worker.scratch.borrow_mut();
-        scratch.clear();
-        let read = self.transport.borrow_mut().poll_read(cx, &mut *scratch);
-        if let Poll::Ready(Ok(1..)) = read {
-            self.take_in(&scratch);
-        }
-        read
-    }
-
-    /// Moves a part of a large body that ends before its frame does, without scanning it.
-    fn poll_fill_bulk(&self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
-        let spare = &self.worker.spare;
-        let mut buffer = spare.take();
-        let read = self
-            .transport
-            .borrow_mut()
-            .poll_read(cx, &mut (&mut buffer).limit(most));
-        match (&read, &*self.route.borrow()) {
-            (Poll::Ready(Ok(n @ 1..)), Route::Attached(link)) => {
-                self.intake.borrow_mut().skip_body(*n);
-                link.send_buffer(buffer);
-            }
-            _ => spare.put(buffer),
-        }
-        read
     }
 
     /// The pool found none; the session asks again if it still has to.

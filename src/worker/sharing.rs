@@ -146,10 +146,10 @@ impl Session {
 
     /// Whether the client's state, or what is to be sent again, is not for a shared link.
     pub(in crate::worker) fn needs_own(&self) -> bool {
-        let common = self.state.borrow().is_common();
-        let topology = self.worker.topology.borrow();
-        let fits = self.backlog.borrow().is_shareable(&topology.commands);
-        self.pinned.get() || self.is_bulky() || !common || !fits
+        let backlog = self.backlog.borrow();
+        let fits = || backlog.is_shareable(&self.worker.topology.borrow().commands);
+        let bound = self.pinned.get() || self.is_bulky() || !self.state.borrow().is_common();
+        bound || !(backlog.is_empty() || fits())
     }
 
     /// What comes next is not for a shared link.

@@ -69,7 +69,7 @@ impl Rig {
                 clients: incoming,
                 stop: stop.clone(),
             };
-            threads.push(worker::spawn(index, parts).unwrap());
+            threads.push(worker::spawn(index, parts, std::future::ready(())).unwrap());
             doors.push(Door { clients, counters });
         }
         let socket = listener::bind(&HostPort::new("127.0.0.1", 0))
