@@ -109,8 +109,8 @@ class Server:
                 return int(line.split(":")[1])
         raise SystemExit("the server does not count its connections")
 
-    def store(self, length):
-        self.ask("SET", KEY, b"v" * length)
+    def store(self, length, key=KEY):
+        self.ask("SET", key, b"v" * length)
 
 
 class Bed:

@@ -3,7 +3,7 @@
 A measurement is a dictionary with some of: rate (requests per second), cpu_us (of the proxy, for each
 request), opened (connections that arrived at the server) or opened_per_1000 requests, p50_ms, p99_ms,
 late_p99_ms (by how much the generator missed its own moments), rss_kib (resident memory of the proxy,
-or for each idle client).
+or for each idle client); those of isolation are said in disturbance.py.
 """
 
 import csv
@@ -15,6 +15,7 @@ from bed import PASSWORD, RUN_LIMIT, USER, Failed, generator, program
 IDLE_CLIENTS = 4_000
 IDLE_WARM_SECONDS = 0.5
 LATENCY_RATE = 10_000
+LATENCY_CLIENTS = 50
 GROWTH_CLIENTS = (1, 10, 100, 1_000, 8_000)
 GROWTH_SECONDS = 0.8
 WARM_SCALE = 0.1
@@ -86,12 +87,13 @@ class Latency(Row):
     """A fixed rate, each request timed from the moment it was meant to leave."""
 
     def measure(self, bed, instance, scale):
-        options = {"clients": 50, "seconds": self.seconds * scale, "rate": LATENCY_RATE}
+        seconds = self.seconds * scale
+        options = {"clients": LATENCY_CLIENTS, "seconds": seconds, "rate": LATENCY_RATE}
         with generator(bed, "open", instance.port, **options) as run:
             with Meter(bed, instance) as meter:
                 told = run()
         figures = {name: told[f"{name}_us"] / 1000 for name in ("p50", "p99", "late_p99")}
-        sent = LATENCY_RATE * self.seconds * scale
+        sent = LATENCY_RATE * seconds
         return meter.told(sent) | {f"{name}_ms": figure for name, figure in figures.items()}
 
 
@@ -185,12 +187,14 @@ GROWTH = [
 ]
 
 
-def choose(only):
-    """The rows of `--only`: keys, or `growth` for all of its rows; all of both when empty."""
+def choose(only, more):
+    """The rows of `--only`: keys, or `growth` for all of its rows; all of both when empty. `more` are
+    rows beside those here."""
+    all_rows = ROWS + more
     words = [word.strip() for word in only.split(",") if word.strip()]
-    known = {row.key for row in ROWS} | {"growth"}
+    known = {row.key for row in all_rows} | {"growth"}
     for word in words:
         if word not in known:
             raise SystemExit(f"--only: {word} is none of {', '.join(sorted(known))}")
-    rows = [row for row in ROWS if not words or row.key in words]
+    rows = [row for row in all_rows if not words or row.key in words]
     return rows, GROWTH if not words or "growth" in words else []

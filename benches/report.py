@@ -115,6 +115,22 @@ def latency(samples):
     return table(f"Latency, milliseconds above {samples.reference}", heads, lines)
 
 
+def isolation(samples):
+    """By how much one client slows the others down; a table by itself, for it compares nobody."""
+    lines = []
+    for row in samples.rows_with("isolation"):
+        cells = []
+        for name in samples.names:
+            quiet, disturbed = (samples.median(row["key"], name, metric)
+                                for metric in ("quiet_p99_ms", "disturbed_p99_ms"))
+            ratios = spread(samples.known(row["key"], name, "isolation"))
+            figures = f"{figure(quiet, '{:.2f}')} to {figure(disturbed, '{:.2f}')}"
+            cells.append(NONE if quiet is None else f"{ratios}: {figures} ms")
+        lines.append([row["name"], *cells])
+    return table("Isolation: 99th percentile of 50 clients' reads, with to without, and both",
+                 ["", *samples.names], lines)
+
+
 def in_order(samples, figures):
     """Of all names, with the reference first."""
     by_name = dict(zip(samples.names, figures))
@@ -177,8 +193,8 @@ def markdown(results):
     """The whole page."""
     samples = Samples(results)
     tables = [
-        throughput(samples), cpu(samples), cpu_ratio(samples), latency(samples), memory(samples),
-        opened(samples), growth(samples),
+        throughput(samples), cpu(samples), cpu_ratio(samples), latency(samples), isolation(samples),
+        memory(samples), opened(samples), growth(samples),
     ]
     notes = "\n".join(f"- {note}" for note in results["notes"])
     parts = ["## Measured side by side", conditions(results), *tables]

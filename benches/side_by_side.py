@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import chart
+import disturbance
 import loads
 import report
 import targets as targets_of
@@ -82,13 +83,19 @@ def machine():
     }
 
 
+def keep(options, results):
+    """Writes the samples there are, so that whatever ends a long run leaves those of whole rounds."""
+    if options.json:
+        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+
+
 class Run:
     """One comparison, which fills `results`."""
 
     def __init__(self, bed, options, chosen, rows, notes):
         self.bed, self.chosen, self.rows = bed, chosen, rows
         self.scale = QUICK_SCALE if options.quick else 1.0
-        self.rounds = options.rounds
+        self.options, self.rounds = options, options.rounds
         self.instances = {}
         self.refused = set()
         self.results = {
@@ -145,6 +152,7 @@ class Run:
                     continue
                 for name, sample in self.turn(row, number, self.scale):
                     self.results["samples"][row.key][name].append(sample)
+            keep(self.options, self.results)
             took = time.monotonic() - began
             say(f"round {number + 1} of {self.rounds} is done after {took:.0f} s")
         self.results["load_average"] = round(os.getloadavg()[0], 1)
@@ -162,7 +170,7 @@ def estimate(rows, columns, rounds, scale):
 
 
 def pick_rows(options, clients_max):
-    rows, growth = loads.choose(options.only)
+    rows, growth = loads.choose(options.only, disturbance.ROWS)
     if options.quick:
         growth = [row for row in growth if row.clients <= QUICK_GROWTH]
     fitting = [row for row in growth if row.clients <= clients_max]
@@ -203,8 +211,7 @@ def main():
         results = json.loads(Path(options.render).read_text())
     else:
         results = compare(options)
-    if options.json:
-        Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+    keep(options, results)
     text = report.markdown(results)
     print(text)
     if options.out:
