@@ -34,6 +34,18 @@ impl Transport {
         tokio_util::io::poll_read_buf(Pin::new(self), cx, buffer)
     }
 
+    /// Waits until there is something to be read, the end included.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            #[cfg(test)]
+            Self::Simulated(end) => end.poll_read_ready(cx),
+        }
+    }
+
     /// Writes what the socket takes at once; `Ok(0)` when it takes nothing now.
     ///
     /// # Errors

@@ -28,6 +28,20 @@ impl End {
             .read(self.connection, self.side, cx.waker(), buffer)
     }
 
+    /// Ready when something has arrived, or the end.
+    pub(crate) fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let network = &self.network;
+        match network.has_arrived(self.connection, self.side) {
+            true => Poll::Ready(Ok(())),
+            false => network.read(
+                self.connection,
+                self.side,
+                cx.waker(),
+                &mut ReadBuf::new(&mut []),
+            ),
+        }
+    }
+
     /// Sends what there is room for, or fails with `WouldBlock`.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.network.write(self.connection, self.side, bytes)

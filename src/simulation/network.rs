@@ -157,6 +157,14 @@ impl Network {
         }
     }
 
+    /// Whether there is something to be read.
+    pub(super) fn has_arrived(&self, id: u64, side: usize) -> bool {
+        self.with(|state| {
+            let connection = state.connections.get(&id);
+            connection.is_some_and(|connection| !connection.lanes[1 - side].ready.is_empty())
+        })
+    }
+
     pub(super) fn read(
         &self,
         id: u64,

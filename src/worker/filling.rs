@@ -23,16 +23,16 @@ const SLOTS_MAX: usize = 64 * 1024;
 impl Session {
     /// Passes on what the client sends; ready when anything else may have to be done.
     pub(super) fn poll_input(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            match ready!(self.poll_fill(cx)) {
-                Ok(0) => self.end_of_input(),
-                // The socket is empty: what is left to do is to be told when it is not.
-                Ok(1..SCRATCH_LEN) if self.flows() && self.wants_input() => continue,
-                Ok(_) => {}
-                Err(_) => self.lose_client(),
+        match ready!(self.poll_fill(cx)) {
+            Ok(0) => self.end_of_input(),
+            // The socket is empty: all that is left to be done is to be told when it is not.
+            Ok(1..SCRATCH_LEN) if self.flows() => {
+                return self.transport.borrow().poll_read_ready(cx).map(drop);
             }
-            return Poll::Ready(());
+            Ok(_) => {}
+            Err(_) => self.lose_client(),
         }
+        Poll::Ready(())
     }
 
     /// Whether all that the client has sent is on its way, and there is nothing else to be done.
