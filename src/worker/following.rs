@@ -17,8 +17,10 @@ impl Worker {
     /// Acts by each new topology as it comes. Never returns.
     pub(super) async fn follow(self: Rc<Self>, mut view: View) {
         let mut pulse = tokio::time::interval(PULSE);
+        // Everybody was told of this one: it must not be missed where the pulse comes with it.
+        let mut told = None;
         loop {
-            let expiry = self.hold_expiry();
+            let expiry = self.hold_expiry().filter(|expiry| told != Some(*expiry));
             tokio::select! {
                 // What must be confirmed first; the pulse has its pace, and so starves nothing.
                 biased;
@@ -27,9 +29,8 @@ impl Worker {
                     self.look(now.max(Instant::now()));
                     view.tell(self.tally());
                     self.tidy(Instant::now());
-                    // The hold may have ended in this turn; or there may be room for what was not read.
-                    let ended = expiry.is_some_and(|expiry| Instant::now() >= expiry);
-                    if !self.holds_off.take() && !ended {
+                    // There may be room for what was not read.
+                    if !self.holds_off.take() {
                         continue;
                     }
                 }
@@ -37,7 +38,7 @@ impl Worker {
                     self.confirm_restored(&view);
                     continue;
                 }
-                () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => {}
+                () = tokio::time::sleep_until(expiry.unwrap_or_else(Instant::now)), if expiry.is_some() => told = expiry,
             }
             self.wake_all();
         }

@@ -115,12 +115,11 @@ impl Worker {
             && topology.gate_since.elapsed() >= topology.hold_timeout
     }
 
-    /// When held commands will have waited long enough; none while nothing is held or all has
-    /// failed already.
+    /// When held commands will have waited long enough, or have; none while nothing is held.
     pub(super) fn hold_expiry(&self) -> Option<Instant> {
         let topology = self.topology.borrow();
         let expiry = topology.gate_since + topology.hold_timeout;
-        (topology.gate != Gate::Open && Instant::now() < expiry).then_some(expiry)
+        (topology.gate != Gate::Open).then_some(expiry)
     }
 
     /// Whether clients that listen may be led to the primary of this moment.
