@@ -74,14 +74,16 @@ pub(super) enum Seat {
     Dial,
     /// None before the primary has proved itself.
     Wait,
+    /// None for a client that has waited for as long as commands are held.
+    TooLate,
     /// Nowhere but to a link of its own.
     None,
 }
 
 impl Commons {
-    /// A link for `session`, which has nothing in flight. Where it has to wait for one it is told
-    /// through [`Session::detach`].
-    pub(super) fn seat(&self, session: &Rc<Session>) -> Seat {
+    /// A link for `session`, which has nothing in flight. Where it has to wait for one, as far as it
+    /// `may_wait`, it is told through [`Session::detach`].
+    pub(super) fn seat(&self, session: &Rc<Session>, may_wait: bool) -> Seat {
         let worker = &session.worker;
         if !self.is_trusted_again(worker) {
             return Seat::Wait;
@@ -105,7 +107,7 @@ impl Commons {
         if let Some(link) = place.moving().filter(|_| session.is_vouched_for()) {
             return Seat::Taken(link.clone());
         }
-        if place.dialling {
+        if place.dialling && may_wait {
             place.waiting.push(session.clone());
             return Seat::Dial;
         }
@@ -114,6 +116,9 @@ impl Commons {
         }
         if place.is_full() {
             return Seat::None;
+        }
+        if !may_wait {
+            return Seat::TooLate;
         }
         place.dialling = true;
         place.waiting.push(session.clone());
@@ -328,6 +333,8 @@ impl Worker {
     pub(super) fn lose_shared(&self, link: &Rc<Link>, loss: Loss, fault: Option<&Fault>) {
         if loss == Loss::Fault {
             self.commons.distrust();
+            // The node may have been started anew.
+            self.scripts.doubt();
         }
         self.commons.forget(link);
         let mut shares = shares(link.wreck());

@@ -110,15 +110,20 @@ impl Worker {
 
     /// A connection that is as `key` says already.
     pub(super) fn unshelve(&self, key: &Key) -> Option<Idle> {
-        let (found, useless) = self.shelf.take(key);
-        self.counters.links.sub(useless);
-        found
+        self.taken(self.shelf.take(key))
     }
 
     /// Any connection.
     pub(super) fn unshelve_any(&self) -> Option<Idle> {
-        let (found, useless) = self.shelf.take_any();
+        self.taken(self.shelf.take_any())
+    }
+
+    fn taken(&self, (found, useless): (Option<Idle>, u64)) -> Option<Idle> {
         self.counters.links.sub(useless);
+        if useless > 0 {
+            // The node may have been started anew.
+            self.scripts.doubt();
+        }
         found
     }
 

@@ -91,10 +91,8 @@ impl Session {
         if !self.is_trusted_again() {
             return Way::Dial;
         }
-        if self.has_waited_enough(intake) {
-            return Way::Refused;
-        }
-        match self.worker.commons.seat(self) {
+        let may_wait = !self.has_waited_enough(intake);
+        match self.worker.commons.seat(self, may_wait) {
             Seat::Taken(link) => {
                 self.was_attached.set(true);
                 *route = Route::Shared(link.clone());
@@ -105,6 +103,7 @@ impl Session {
                 Way::Dial
             }
             Seat::Wait => Way::Dial,
+            Seat::TooLate => Way::Refused,
             Seat::None => {
                 intake.wants_own = true;
                 Way::Own

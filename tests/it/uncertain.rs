@@ -169,7 +169,8 @@ fn what_was_in_flight_and_may_not_be_held_is_answered_for() {
         _ => Reaction::AsUsual,
     });
     let (_sentinel, proxy) = in_front_of(&server);
-    let proxy = proxy.flag("--max-held-bytes", "1KiB").start_ready();
+    let proxy = proxy.flag("--max-held-bytes", "1KiB");
+    let proxy = proxy.flag(APART.0, APART.1).start_ready();
     let mut client = proxy.connect();
     let reads = [
         command(&["STRLEN", &"a".repeat(600)]),
