@@ -22,7 +22,8 @@
 //! - [`worker`]: the data path, one thread each.
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
-//! - [`admin`]: the HTTP port. [`net`]: sockets. [`shutdown`]: signals.
+//! - [`admin`]: the HTTP port. [`net`]: sockets, plain or under TLS. [`tls`]: certificates, whom to
+//!   believe, and what a failed handshake means. [`shutdown`]: signals.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
@@ -44,6 +45,9 @@
 //!   limit.
 //! - What is kept for clients that wait is counted for the process and bounded: beyond it they are not
 //!   read.
+//! - A handshake belongs to the connection that makes it: it goes on inside that connection's reads, for
+//!   a limited time, and nobody waits for it. Bytes count as written when the TLS record they are in has
+//!   left completely.
 //! - Passwords live in [`config::Secret`], which prints nothing.
 //!
 //! # Dependencies
@@ -55,6 +59,8 @@
 //!   `http-body-util`: the admin port.
 //! - `sha1_smol`: what a server calls a script. `arc-swap`: the topology snapshot. `socket2`: socket
 //!   options. `rustix`: descriptor limits.
+//! - `rustls` with `ring`: TLS. `rustls-native-certs`, `webpki-roots`: whom to believe where no CA is
+//!   named.
 //! - `tracing`, `tracing-subscriber`: logs. `zeroize`: wipes passwords.
 #![warn(missing_docs)]
 
@@ -68,6 +74,7 @@ pub mod resp;
 pub mod shutdown;
 #[cfg(test)]
 mod simulation;
+pub mod tls;
 pub mod topology;
 pub mod worker;
 
@@ -94,6 +101,8 @@ const REPORTS_MAX: usize = 64;
 pub struct Listeners {
     /// For clients.
     pub clients: Vec<TcpListener>,
+    /// For clients with TLS; of no use without [`Config::tls`]'s part for them.
+    pub clients_tls: Vec<TcpListener>,
     /// For the admin port.
     pub admin: Vec<TcpListener>,
 }
@@ -122,7 +131,7 @@ pub async fn run(
         views,
         &reports,
         &stopping,
-        listeners.clients,
+        listening(listeners.clients, listeners.clients_tls, &config),
     )?;
 
     let admin = AdminState {
@@ -134,6 +143,9 @@ pub async fn run(
         started: Instant::now(),
     };
     let mut others = JoinSet::new();
+    if !config.tls.is_empty() {
+        others.spawn(tls::watch(config.tls.clone()));
+    }
     for listener in listeners.admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         others.spawn(admin::serve(
@@ -177,7 +189,7 @@ fn start_workers(
     views: Vec<View>,
     reports: &mpsc::Sender<Report>,
     stop: &CancellationToken,
-    listeners: Vec<TcpListener>,
+    listeners: Listening,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
     let ids = Arc::new(worker::Ids::default());
     let scripts = Arc::new(worker::Scripts::default());
@@ -216,11 +228,23 @@ fn start_workers(
     Ok((workers, doors))
 }
 
+/// Where clients come in, and what secures them there.
+type Listening = Vec<(TcpListener, Option<Arc<tls::Server>>)>;
+
+fn listening(plain: Vec<TcpListener>, secured: Vec<TcpListener>, config: &Config) -> Listening {
+    let server = config.tls.listen.as_ref();
+    let secured = secured.into_iter();
+    let secured = secured.filter_map(|socket| Some((socket, Some(server?.clone()))));
+    let plain = plain.into_iter().map(|socket| (socket, None));
+    plain.chain(secured).collect()
+}
+
 /// Accepts from all `listeners` until it is dropped.
-async fn accept_all(listeners: Vec<TcpListener>, doors: Arc<[Door]>, max_clients: usize) {
+async fn accept_all(listeners: Listening, doors: Arc<[Door]>, max_clients: usize) {
     let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(listener::accept(listener, doors.clone(), max_clients));
+    for (listener, tls) in listeners {
+        let doors = doors.clone();
+        accepting.spawn(listener::accept(listener, tls, doors, max_clients));
     }
     accepting.join_all().await;
 }

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::net::{HostPort, Incoming, has_options, set_options};
 use crate::resp::replies;
+use crate::tls::Server;
 use crate::worker::Counters;
 
 /// Connections the kernel keeps for us until we accept them; it takes the smaller of this and
@@ -56,8 +57,13 @@ pub struct Door {
     pub counters: Arc<Counters>,
 }
 
-/// Accepts from `listener` for ever.
-pub async fn accept(listener: TcpListener, doors: Arc<[Door]>, max_clients: usize) {
+/// Accepts from `listener` for ever; with `tls`, clients that will be secured by the worker they get.
+pub async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Server>>,
+    doors: Arc<[Door]>,
+    max_clients: usize,
+) {
     let bell = match bell(&listener) {
         Ok(bell) => bell,
         Err(error) => return tracing::error!(event = "listener_failed", %error),
@@ -67,7 +73,7 @@ pub async fn accept(listener: TcpListener, doors: Arc<[Door]>, max_clients: usiz
         match accept_one(&listener, &bell).await {
             Ok(client) => {
                 pause = PAUSE_MIN;
-                hand_over(client, &doors, max_clients).await;
+                hand_over(client, tls.as_ref(), &doors, max_clients).await;
             }
             Err(error) if is_clients_own(&error) => {}
             Err(error) => {
@@ -108,14 +114,26 @@ fn is_clients_own(error: &io::Error) -> bool {
     )
 }
 
-async fn hand_over(client: TcpStream, doors: &[Door], max_clients: usize) {
+async fn hand_over(
+    client: TcpStream,
+    tls: Option<&Arc<Server>>,
+    doors: &[Door],
+    max_clients: usize,
+) {
     let loads = || doors.iter().map(load);
     if loads().sum::<usize>() >= max_clients {
-        return turn_away(&client);
+        // Without a handshake there is no way to say so.
+        return if tls.is_none() {
+            turn_away(&client)
+        };
     }
     if let Some(door) = doors.iter().min_by_key(|door| load(door)) {
         // The worker ends only when the process does.
-        let _ = door.clients.send(Incoming::Tcp(client)).await;
+        let client = match tls {
+            Some(server) => Incoming::Tls(client, server.clone()),
+            None => Incoming::Tcp(client),
+        };
+        let _ = door.clients.send(client).await;
     }
 }
 

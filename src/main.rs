@@ -102,11 +102,19 @@ fn bind_all(config: &Config) -> Result<Listeners, BindError> {
     for address in &config.listen {
         clients.extend(bind(address, "--listen")?);
     }
+    let mut clients_tls = Vec::new();
+    for address in &config.listen_tls {
+        clients_tls.extend(bind(address, "--listen-tls")?);
+    }
     let admin = match &config.admin_listen {
         Some(address) => bind(address, "--admin-listen")?,
         None => Vec::new(),
     };
-    Ok(Listeners { clients, admin })
+    Ok(Listeners {
+        clients,
+        clients_tls,
+        admin,
+    })
 }
 
 /// Says what this process was told and got; port 0 is known as a number only from here.
@@ -123,7 +131,9 @@ fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
         "started"
     );
     announce_sockets("clients", &listeners.clients);
+    announce_sockets("clients_tls", &listeners.clients_tls);
     announce_sockets("admin", &listeners.admin);
+    warn_of_unverified(config);
     let enough = config::clients_for(machine.descriptors);
     if config.max_clients > enough {
         tracing::warn!(
@@ -131,6 +141,21 @@ fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
             max_clients = config.max_clients,
             enough_for = enough,
             "--max-clients is more than the descriptor limit allows; raise it (ulimit -n)"
+        );
+    }
+}
+
+fn warn_of_unverified(config: &Config) {
+    let legs = [&config.tls.upstream, &config.tls.sentinel];
+    let unverified = legs
+        .into_iter()
+        .flatten()
+        .filter(|leg| leg.skips_verification());
+    for leg in unverified {
+        tracing::warn!(
+            event = "tls_not_verified",
+            flag = format!("{}-skip-verify", leg.leg().flag()),
+            "any certificate is believed: whoever is on the way can read and change everything; give the CA file instead"
         );
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::tls::Speech;
 use crate::config::{Config, Credentials};
 use crate::discovery::error::{Error, Rejection, RejectionKind};
+use crate::tls::{Failure, Leg};
 
 /// With whom something went wrong, which decides whose settings to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,14 @@ impl Party {
         }
     }
 
+    /// What the flags for TLS to it begin with.
+    fn tls_flag(self) -> &'static str {
+        match self {
+            Self::Sentinel => Leg::Sentinel.flag(),
+            Self::Server(_) => Leg::Upstream.flag(),
+        }
+    }
+
     fn usual_port(self) -> u16 {
         match self {
             Self::Sentinel => 26379,
@@ -78,20 +87,37 @@ pub(super) fn unresolved(host: &str, error: &io::Error) -> String {
     )
 }
 
+/// What TLS says about it, if it was TLS that failed.
+fn tls_failure(error: &Error) -> Option<&Failure> {
+    match error {
+        Error::Unreachable(error) | Error::Lost(error) => error.get_ref()?.downcast_ref(),
+        _ => None,
+    }
+}
+
 /// Why there was no answer; `speech` is what the port says to plain text, where that was tried.
 pub(super) fn failure(party: Party, error: &Error, speech: Option<Speech>) -> String {
     let noun = party.noun();
     match (error, speech) {
         (Error::Rejected(rejection), _) => rejected(party, rejection),
+        (_, Some(Speech::Resp)) => format!(
+            "it speaks plain text where TLS is expected: name its TLS port, or leave {}* out",
+            party.tls_flag()
+        ),
+        (error, _) if let Some(failure) = tls_failure(error) => failure.to_string(),
         (_, Some(Speech::Tls)) => format!(
-            "it speaks TLS, and Steadfast speaks plain text to it: use the plain port of this {noun}, or put TLS between the two by other means"
+            "it speaks TLS, and Steadfast speaks plain text to it: give {}-ca-file with the CA of its certificate, or use the plain port of this {noun}",
+            party.tls_flag()
         ),
         (_, Some(Speech::Http)) => format!(
             "an HTTP server answers there: check host and port ({noun}s usually listen on {})",
             party.usual_port()
         ),
         (Error::Lost(_), Some(Speech::Nothing)) => {
-            "it hangs up on a plain PING: probably a port for TLS only (use the plain one), else a network policy or proxy that refuses this machine".to_owned()
+            format!(
+                "it hangs up on a plain PING: probably a port for TLS only (give {}-ca-file), else a network policy or proxy that refuses this machine",
+                party.tls_flag()
+            )
         }
         (Error::Unreachable(error), _) if error.kind() == io::ErrorKind::ConnectionRefused => {
             format!(

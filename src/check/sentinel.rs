@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::explain::{self, Party};
-use super::tls;
+use super::tls::{self, Speech};
 use crate::config::Config;
 use crate::discovery::connection::{Connection, Reply};
 use crate::discovery::earshot::Earshot;
@@ -51,7 +51,7 @@ pub(super) async fn ask(config: Arc<Config>, address: HostPort, learned: bool) -
         Err(sentence) => Err(sentence),
         Ok(()) => match converse(&config, &address).await {
             Ok(answer) => answer,
-            Err(error) => Err(explained(Party::Sentinel, &address, error, limit).await),
+            Err(error) => Err(explained(&config, Party::Sentinel, &address, error).await),
         },
     };
     Sentinel {
@@ -72,13 +72,22 @@ pub(super) async fn resolved(address: &HostPort, limit: Duration) -> Result<(), 
 
 /// The sentence for `error`, with a second look at ports that hang up or talk something else.
 pub(super) async fn explained(
+    config: &Config,
     party: Party,
     address: &HostPort,
     error: Error,
-    limit: Duration,
 ) -> String {
+    let tls = match party {
+        Party::Sentinel => &config.tls.sentinel,
+        Party::Server(_) => &config.tls.upstream,
+    };
+    let look = || tls::listen_to(address, config.connect_timeout);
     let speech = match error {
-        Error::Lost(_) | Error::Protocol(_) => Some(tls::listen_to(address, limit).await),
+        // What speaks TLS has said by now what it does not like.
+        Error::Unreachable(_) | Error::TimedOut(_) | Error::Lost(_) if tls.is_some() => {
+            Some(look().await).filter(|speech| *speech == Speech::Resp)
+        }
+        Error::Lost(_) | Error::Protocol(_) => Some(look().await),
         _ => None,
     };
     explain::failure(party, &error, speech)
@@ -87,7 +96,8 @@ pub(super) async fn explained(
 async fn converse(config: &Config, address: &HostPort) -> Result<Result<Answer, String>, Error> {
     let limit = config.connect_timeout;
     let credentials = config.sentinel_credentials.as_ref();
-    let mut connection = Connection::open(address, credentials, limit).await?;
+    let mut connection =
+        Connection::open(address, config.tls.sentinel.as_ref(), credentials, limit).await?;
     let name = config.primary_name.as_bytes();
     let master: &[&[u8]] = &[b"SENTINEL", b"MASTER", name];
     let middle: &[&[u8]] = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", name];

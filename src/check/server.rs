@@ -57,12 +57,19 @@ async fn ask_with_each_login(config: &Config, address: &HostPort) -> Result<Answ
     let login = Login::of(config);
     let answer = match converse(config, address).await {
         Ok(answer) => answer,
-        Err(error) => return Err(explained(Party::Server(login), address, error, limit).await),
+        Err(error) => return Err(explained(config, Party::Server(login), address, error).await),
     };
     if login == Login::Control && config.login.is_some() {
         let party = Party::Server(Login::Clients);
-        if let Err(error) = Connection::open(address, config.login.as_ref(), limit).await {
-            return Err(explained(party, address, error, limit).await);
+        if let Err(error) = Connection::open(
+            address,
+            config.tls.upstream.as_ref(),
+            config.login.as_ref(),
+            limit,
+        )
+        .await
+        {
+            return Err(explained(config, party, address, error).await);
         }
     }
     Ok(answer)
@@ -71,7 +78,8 @@ async fn ask_with_each_login(config: &Config, address: &HostPort) -> Result<Answ
 async fn converse(config: &Config, address: &HostPort) -> Result<Answer, Error> {
     let limit = config.connect_timeout;
     let credentials = Login::of(config).credentials(config);
-    let mut connection = Connection::open(address, credentials, limit).await?;
+    let mut connection =
+        Connection::open(address, config.tls.upstream.as_ref(), credentials, limit).await?;
     let mut replies = connection
         .pipeline(&[&[b"ROLE"], &[b"HELLO"]], limit)
         .await?

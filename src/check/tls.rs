@@ -1,4 +1,5 @@
-//! Finds out what stands behind a port that does not talk RESP: TLS, HTTP, or nothing that talks.
+//! Finds out what stands behind a port that does not talk as expected: plain text, TLS, HTTP, or
+//! nothing that talks.
 
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(super) enum Speech {
     Tls,
     /// HTTP.
     Http,
+    /// RESP, in plain text.
+    Resp,
     /// It hangs up without a word, which TLS servers do too.
     Nothing,
     /// Something else.
@@ -28,7 +31,7 @@ pub(super) enum Speech {
 /// Sends a plain PING on a connection of its own and looks at how the answer begins.
 pub(super) async fn listen_to(address: &HostPort, limit: Duration) -> Speech {
     let look = async {
-        let mut stream = net::dial(address, limit).await.ok()?;
+        let mut stream = net::dial(address, None, limit).await.ok()?;
         let _ = stream.write_all(b"*1\r\n$4\r\nPING\r\n").await;
         let mut bytes = [0; LOOK_LEN];
         let len = stream.read(&mut bytes).await.unwrap_or(0);
@@ -44,6 +47,7 @@ fn sort(bytes: &[u8]) -> Speech {
     match bytes {
         [] => Speech::Nothing,
         [ALERT_RECORD, ..] => Speech::Tls,
+        [b'+' | b'-', ..] => Speech::Resp,
         _ if bytes.starts_with(b"HTTP/") => Speech::Http,
         _ => Speech::Other,
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::tls;
+
 /// Settings that are each well formed but cannot be used.
 #[derive(Debug)]
 pub enum Error {
@@ -41,6 +43,10 @@ pub enum Error {
     },
     /// A client password although Steadfast does not log in for clients.
     ClientPasswordWithoutLogin,
+    /// TLS cannot be set up.
+    Tls(tls::Unusable),
+    /// No client could connect.
+    NoListener,
     /// Anyone on the network could use our login.
     OpenLogin {
         /// The listener that is not on loopback.
@@ -70,6 +76,10 @@ impl fmt::Display for Error {
             Self::ClientPasswordWithoutLogin => f.write_str(
                 "a client password is given, but Steadfast does not log in for clients, so they must present the server's own password: add --password-file or STEADFAST_PASSWORD, or leave the client password out",
             ),
+            Self::Tls(unusable) => unusable.fmt(f),
+            Self::NoListener => f.write_str(
+                "--listen is off and no --listen-tls is given, so no client could connect: give one of them",
+            ),
             Self::OpenLogin { listen } => write!(
                 f,
                 "refusing to start: Steadfast logs in to the primary for its clients and listens on {listen}, beyond this machine, so anyone who can reach that port could use the server without a password; \
@@ -83,6 +93,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::PasswordFile { error, .. } => Some(error),
+            Self::Tls(unusable) => unusable.source(),
             _ => None,
         }
     }

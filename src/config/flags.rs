@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::tls::TlsFlags;
 use super::{
     BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
     PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
@@ -52,6 +53,8 @@ pub(super) struct Cli {
     pub(super) clients: ClientFlags,
     #[command(flatten)]
     pub(super) login: LoginFlags,
+    #[command(flatten)]
+    pub(super) tls: TlsFlags,
     #[command(flatten)]
     pub(super) process: ProcessFlags,
 }
@@ -119,10 +122,10 @@ pub(super) struct SentinelFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Serving clients")]
 pub(super) struct ClientFlags {
-    /// Where clients connect; repeat it or separate with commas
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
-    #[arg(default_value = "127.0.0.1:6379")]
-    pub(super) listen: Vec<HostPort>,
+    /// Where clients connect; repeat it or separate with commas; `off` where --listen-tls is enough
+    #[arg(long, value_name = "HOST:PORT|off", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:6379", value_parser = parse::listen)]
+    pub(super) listen: Vec<Listen>,
     /// How clients use connections to the primary: `session` gives each client its own for its life;
     /// with `shared` all clients of the same user, database and protocol version use one, as far as
     /// their commands leave no trace on it, and have one of their own only as long as they need it
@@ -236,8 +239,8 @@ pub(super) struct ProcessFlags {
     pub(super) workers: Option<usize>,
     /// Where /livez, /readyz, /startupz and /status are served over HTTP; `off` turns it off
     #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:9379")]
-    #[arg(value_parser = parse::admin_listen)]
-    pub(super) admin_listen: AdminListen,
+    #[arg(value_parser = parse::listen)]
+    pub(super) admin_listen: Listen,
     /// `auto` is text on a terminal and JSON elsewhere; always to standard error
     #[arg(
         long,
@@ -259,9 +262,9 @@ pub(super) enum Toggle {
     Off,
 }
 
-/// `--admin-listen`: an address, or off.
+/// An address to listen on, or off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AdminListen(pub(super) Option<HostPort>);
+pub(super) struct Listen(pub(super) Option<HostPort>);
 
 impl Cli {
     /// Reads the command line, then fills in from the environment whatever it leaves open.

@@ -1,8 +1,8 @@
 //! Settings: what the operator asked for, validated once and passed around as plain values.
 //!
 //! Flag wins over environment wins over default. The environment and the machine's limits come in
-//! as arguments ([`load`]), so that nothing here depends on the process it runs in, password files
-//! excepted. This module opens no socket and writes no log.
+//! as arguments ([`load`]), so that nothing here depends on the process it runs in, the files with
+//! passwords, certificates and keys excepted. This module opens no socket and writes no log.
 
 mod error;
 mod flags;
@@ -13,6 +13,7 @@ mod platform;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod validate;
 
 pub use error::Error;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::net::HostPort;
+use crate::tls::Legs;
 
 /// Looks a variable up in the environment.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -132,6 +134,10 @@ pub struct Config {
     pub primary_name: String,
     /// Where clients connect.
     pub listen: Vec<HostPort>,
+    /// Where clients connect with TLS.
+    pub listen_tls: Vec<HostPort>,
+    /// How the legs that have TLS are secured.
+    pub tls: Legs,
     /// Admin HTTP address; none turns it off.
     pub admin_listen: Option<HostPort>,
     /// Log in to Sentinels with this.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::HoldTimeout;
-use super::flags::AdminListen;
+use super::flags::Listen;
 use crate::net::{BadHostPort, HostPort};
 use crate::resp;
 
@@ -153,12 +153,12 @@ pub(super) fn sentinel(text: &str) -> Result<HostPort, String> {
     Ok(address)
 }
 
-/// The admin address, or `off`.
-pub(super) fn admin_listen(text: &str) -> Result<AdminListen, String> {
+/// An address to listen on, or `off`.
+pub(super) fn listen(text: &str) -> Result<Listen, String> {
     if text == "off" {
-        return Ok(AdminListen(None));
+        return Ok(Listen(None));
     }
-    host_port(text).map(|address| AdminListen(Some(address)))
+    host_port(text).map(|address| Listen(Some(address)))
 }
 
 fn host_port(text: &str) -> Result<HostPort, String> {

@@ -24,10 +24,13 @@ const PASSWORD_LEN_MAX: usize = 4096;
 /// Checks everything and fills in what was left open.
 pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config, Error> {
     let passwords = passwords(&cli.login, env)?;
+    let (listen_tls, tls) = cli.tls.load()?;
     let config = Config {
         sentinels: sentinels(cli.sentinel.sentinel, env)?,
         primary_name: cli.sentinel.primary_name,
-        listen: distinct(cli.clients.listen),
+        listen: distinct(cli.clients.listen.into_iter().filter_map(|listen| listen.0)),
+        listen_tls: distinct(listen_tls),
+        tls,
         admin_listen: cli.process.admin_listen.0,
         sentinel_credentials: passwords.sentinel,
         control_credentials: passwords.control,
@@ -61,6 +64,9 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
             .max_clients
             .unwrap_or_else(|| limits::clients_for(machine.descriptors)),
     };
+    if config.listen.is_empty() && config.listen_tls.is_empty() {
+        return Err(Error::NoListener);
+    }
     if !cli.login.allow_unauthenticated_clients {
         refuse_open_login(&config)?;
     }
@@ -76,8 +82,8 @@ fn sentinels(given: Vec<HostPort>, env: Env<'_>) -> Result<Vec<HostPort>, Error>
 }
 
 /// The same address twice would be the same listener twice.
-fn distinct(addresses: Vec<HostPort>) -> Vec<HostPort> {
-    let mut seen = Vec::with_capacity(addresses.len());
+fn distinct(addresses: impl IntoIterator<Item = HostPort>) -> Vec<HostPort> {
+    let mut seen = Vec::new();
     for address in addresses {
         if !seen.contains(&address) {
             seen.push(address);
@@ -95,7 +101,15 @@ fn refuse_open_login(config: &Config) -> Result<(), Error> {
     if config.login.is_none() || config.client_password.is_some() {
         return Ok(());
     }
-    match config.listen.iter().find(|listen| !is_loopback(listen)) {
+    // Those who have to show a certificate are somebody.
+    let certified = config
+        .tls
+        .listen
+        .as_ref()
+        .is_some_and(|server| server.requires_certificates());
+    let with_tls = config.listen_tls.iter().filter(|_| !certified);
+    let mut open = config.listen.iter().chain(with_tls);
+    match open.find(|listen| !is_loopback(listen)) {
         Some(listen) => Err(Error::OpenLogin {
             listen: listen.to_string(),
         }),

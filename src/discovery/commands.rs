@@ -61,7 +61,8 @@ pub(super) async fn ask(
 
 async fn reply(address: &HostPort, settings: &Settings) -> Result<Reply, Error> {
     let credentials = settings.credentials.as_ref();
-    let mut connection = Connection::open(address, credentials, settings.connect_timeout).await?;
+    let (tls, limit) = (settings.tls.as_ref(), settings.connect_timeout);
+    let mut connection = Connection::open(address, tls, credentials, limit).await?;
     connection.request(&[b"COMMAND"], ANSWER_LIMIT).await
 }
 
@@ -168,6 +169,7 @@ mod tests {
             client.write_all(reply).await
         });
         let settings = Arc::new(Settings {
+            tls: None,
             credentials: None,
             connect_timeout: ANSWER_LIMIT,
             heartbeat_timeout: ANSWER_LIMIT,

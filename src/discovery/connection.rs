@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -17,6 +18,7 @@ use super::error::{Error, Rejection, RejectionKind};
 use super::framing::{BadFrame, Framer};
 use crate::config::Credentials;
 use crate::net::{self, HostPort, Transport};
+use crate::tls::Client;
 
 /// A decoded control reply; an error reply among the elements of an array stays what it is.
 pub type Reply = OwnedFrame;
@@ -33,17 +35,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Dials and, with `credentials`, logs in; all of it within `limit`.
+    /// Dials, with `tls` secures the connection, with `credentials` logs in; all of it within `limit`.
     ///
     /// # Errors
     /// Why there is no usable connection.
     pub async fn open(
         address: &HostPort,
+        tls: Option<&Arc<Client>>,
         credentials: Option<&Credentials>,
         limit: Duration,
     ) -> Result<Self, Error> {
         let attempt = async {
-            let stream = net::dial(address, limit).await.map_err(dial_error(limit))?;
+            let dialled = net::dial(address, tls, limit).await;
+            let stream = dialled.map_err(dial_error(limit))?;
             let mut connection = Self {
                 stream,
                 input: BytesMut::new(),
@@ -236,7 +240,7 @@ mod tests {
 
     async fn ask(bytes: &'static [u8]) -> Result<Reply, Error> {
         let address = server(bytes).await;
-        let mut connection = Connection::open(&address, None, LIMIT).await?;
+        let mut connection = Connection::open(&address, None, None, LIMIT).await?;
         assert!(connection.is_loopback());
         connection.request(&[b"ROLE"], LIMIT).await
     }
@@ -270,7 +274,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let gone = listener.local_addr().expect("address").into();
         drop(listener);
-        let refused = Connection::open(&gone, None, LIMIT).await;
+        let refused = Connection::open(&gone, None, None, LIMIT).await;
         assert!(matches!(refused, Err(Error::Unreachable(_))));
     }
 
@@ -281,7 +285,7 @@ mod tests {
             password: Secret::new("hidden"),
         };
         let wrong = server(b"-WRONGPASS invalid username-password pair\r\n").await;
-        let error = Connection::open(&wrong, Some(&credentials), LIMIT).await;
+        let error = Connection::open(&wrong, None, Some(&credentials), LIMIT).await;
         let text = error.expect_err("refused").to_string();
         assert!(
             text.starts_with("it refuses the user or password"),
@@ -293,7 +297,7 @@ mod tests {
         )
         .await;
         assert!(
-            Connection::open(&open, Some(&credentials), LIMIT)
+            Connection::open(&open, None, Some(&credentials), LIMIT)
                 .await
                 .is_ok()
         );

@@ -146,7 +146,12 @@ impl Discovery {
             Ok(addresses) => {
                 self.unresolved.remove(&seed);
                 for address in addresses {
-                    let address = HostPort::new(address.ip().to_canonical().to_string(), seed.port);
+                    let ip = address.ip().to_canonical();
+                    if let Some(tls) = &self.config.tls.sentinel {
+                        // What is dialled from here on is the address, and certificates have names.
+                        tls.expect(ip, &seed.host);
+                    }
+                    let address = HostPort::new(ip.to_string(), seed.port);
                     self.roster.add(address, false, Instant::now());
                 }
             }

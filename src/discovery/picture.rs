@@ -76,7 +76,8 @@ impl Discovery {
             .is_none_or(|at| now.saturating_duration_since(at) >= TELL_INTERVAL);
         // The first moments after start are not worth a line.
         let early = now.saturating_duration_since(self.base) < Duration::from_secs(1);
-        if changed && due && !early {
+        let untold = self.told_waiting.is_none();
+        if (changed || untold) && due && !early {
             tracing::warn!(event = "waiting", "no primary yet; waiting for {reason}");
             self.told_waiting = Some(now);
             self.waiting_for = Some(reason);

@@ -14,10 +14,12 @@ use super::message::{self, Role};
 use super::signal::Reading;
 use crate::config::Credentials;
 use crate::net::HostPort;
+use crate::tls::Client;
 
 /// How a node is logged in to and how long it may take.
 #[derive(Debug)]
 pub(super) struct Settings {
+    pub(super) tls: Option<Arc<Client>>,
     pub(super) credentials: Option<Credentials>,
     pub(super) connect_timeout: Duration,
     pub(super) heartbeat_timeout: Duration,
@@ -114,6 +116,7 @@ impl Probe {
             vacant => vacant.insert(
                 Connection::open(
                     &self.address,
+                    self.settings.tls.as_ref(),
                     self.settings.credentials.as_ref(),
                     self.settings.connect_timeout,
                 )

@@ -286,6 +286,7 @@ mod tests {
     async fn a_boast_of_peers_overflows_nothing() {
         let settings = Settings {
             primary_name: "mymaster".to_owned(),
+            tls: None,
             credentials: None,
             connect_timeout: Duration::from_secs(1),
             poll_interval: Duration::from_secs(1),

@@ -13,6 +13,7 @@ use super::message::{self, BadAnswer, MasterFields};
 use super::signal::{News, Signal, jitter};
 use crate::config::Credentials;
 use crate::net::HostPort;
+use crate::tls::Client;
 
 /// How long one answer may take.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ const TORN_MAX: usize = 3;
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) primary_name: String,
+    pub(super) tls: Option<Arc<Client>>,
     pub(super) credentials: Option<Credentials>,
     pub(super) connect_timeout: Duration,
     pub(super) poll_interval: Duration,
@@ -203,7 +205,7 @@ impl Poller {
         (jitter(FAST_MIN, FAST_MAX) + backoff).min(interval)
     }
 
-    async fn send(&self, news: News) -> Result<(), mpsc::error::SendError<Signal>> {
+    async fn send(&mut self, news: News) -> Result<(), mpsc::error::SendError<Signal>> {
         let from = self.address.clone();
         self.out.send(Signal::Sentinel { from, news }).await
     }
@@ -211,7 +213,8 @@ impl Poller {
 
 async fn open(address: &HostPort, settings: &Settings) -> Result<Peer, Error> {
     let credentials = settings.credentials.as_ref();
-    let mut connection = Connection::open(address, credentials, settings.connect_timeout).await?;
+    let (tls, limit) = (settings.tls.as_ref(), settings.connect_timeout);
+    let mut connection = Connection::open(address, tls, credentials, limit).await?;
     let run_id = match connection
         .request(&[b"SENTINEL", b"MYID"], ANSWER_LIMIT)
         .await

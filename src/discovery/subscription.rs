@@ -62,8 +62,9 @@ impl Listener {
     /// Subscribes channel by channel, so that rights to a part of them are used.
     async fn subscribe(&self) -> Result<(Connection, Earshot), Error> {
         let credentials = self.settings.credentials.as_ref();
+        let tls = self.settings.tls.as_ref();
         let limit = self.settings.connect_timeout;
-        let mut connection = Connection::open(&self.address, credentials, limit).await?;
+        let mut connection = Connection::open(&self.address, tls, credentials, limit).await?;
         let commands: Vec<[&[u8]; 2]> = CHANNELS
             .iter()
             .map(|channel| [b"SUBSCRIBE".as_slice(), channel.as_bytes()])

@@ -235,6 +235,7 @@ impl Discovery {
 fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
     let sentinels = sentinel::Settings {
         primary_name: config.primary_name.clone(),
+        tls: config.tls.sentinel.clone(),
         credentials: config.sentinel_credentials.clone(),
         connect_timeout: config.connect_timeout,
         poll_interval: config.poll_interval,
@@ -242,6 +243,7 @@ fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
     };
     let control = config.control_credentials.clone();
     let nodes = probe::Settings {
+        tls: config.tls.upstream.clone(),
         credentials: control.or(config.login.clone()),
         connect_timeout: config.connect_timeout,
         heartbeat_timeout: config.heartbeat_timeout,

@@ -4,13 +4,17 @@
 //! `listener`'s.
 
 mod address;
+mod complaint;
 mod dial;
+mod greeting;
 mod incoming;
 mod options;
+mod tls;
 mod transport;
 
 pub use address::{BadHostPort, HostPort};
 pub use dial::dial;
 pub use incoming::Incoming;
 pub use options::{has_options, set_options};
+pub use tls::TlsStream;
 pub use transport::Transport;

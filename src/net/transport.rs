@@ -1,21 +1,31 @@
 //! The one kind of connection everything above the sockets knows.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::greeting;
+use super::tls::TlsStream;
+
 /// One connection, either side. The data path writes without `&mut`, so that a reply can be written
 /// by whoever holds it; what converses step by step uses it as an `AsyncRead` and `AsyncWrite`.
 #[derive(Debug)]
 pub enum Transport {
     /// Plain TCP.
-    Tcp(TcpStream),
+    Tcp {
+        /// The connection.
+        stream: TcpStream,
+        /// A client of which nothing has come yet.
+        unheard: bool,
+    },
+    /// TCP under TLS.
+    Tls(Box<TlsStream>),
     /// One end of a simulated connection.
     #[cfg(test)]
     Simulated(crate::simulation::End),
@@ -40,19 +50,22 @@ impl Transport {
     /// The socket's.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Tcp { stream, .. } => stream.poll_read_ready(cx),
+            Self::Tls(stream) => stream.poll_read_ready(cx),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_read_ready(cx),
         }
     }
 
-    /// Writes what the socket takes at once; `Ok(0)` when it takes nothing now.
+    /// Writes what the socket takes at once; `Ok(0)` when it takes nothing now. What it does not take
+    /// is to be given again, before anything else.
     ///
     /// # Errors
     /// The socket's, never `WouldBlock`.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let result = match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Tcp { stream, .. } => stream.try_write(bytes),
+            Self::Tls(stream) => stream.try_write(bytes),
             #[cfg(test)]
             Self::Simulated(end) => end.try_write(bytes),
         };
@@ -68,7 +81,8 @@ impl Transport {
     /// The socket's.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Tcp { stream, .. } => stream.poll_write_ready(cx),
+            Self::Tls(stream) => stream.poll_write_ready(cx),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_write_ready(cx),
         }
@@ -77,9 +91,10 @@ impl Transport {
     /// Ends both directions at once, whoever else still refers to the socket.
     pub fn close(&self) {
         match self {
-            Self::Tcp(stream) => {
-                let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+            Self::Tcp { stream, .. } => {
+                let _ = SockRef::from(stream).shutdown(Shutdown::Both);
             }
+            Self::Tls(stream) => stream.shutdown(Shutdown::Both),
             #[cfg(test)]
             Self::Simulated(end) => end.close(),
         }
@@ -87,20 +102,21 @@ impl Transport {
 
     /// Whether the peer is known to have stopped sending, although not all it sent has been read.
     pub fn is_read_closed(&self, cx: &mut Context<'_>) -> bool {
-        match self {
-            Self::Tcp(stream) => {
-                let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
-                matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
-            }
+        let stream = match self {
+            Self::Tcp { stream, .. } => stream,
+            Self::Tls(stream) => stream.socket(),
             #[cfg(test)]
-            Self::Simulated(end) => end.is_read_closed(cx),
-        }
+            Self::Simulated(end) => return end.is_read_closed(cx),
+        };
+        let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
+        matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Whether the connection is known to have failed: its peer hears nothing more. Told once.
     pub fn has_failed(&self) -> bool {
         match self {
-            Self::Tcp(stream) => stream.take_error().is_ok_and(|error| error.is_some()),
+            Self::Tcp { stream, .. } => has_failed(stream),
+            Self::Tls(stream) => has_failed(stream.socket()),
             #[cfg(test)]
             Self::Simulated(_) => false,
         }
@@ -109,10 +125,11 @@ impl Transport {
     /// Says that nothing more will be sent (a FIN).
     pub fn shutdown_write(&self) {
         match self {
-            Self::Tcp(stream) => {
+            Self::Tcp { stream, .. } => {
                 // A peer that is already gone needs no FIN.
-                let _ = SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+                let _ = SockRef::from(stream).shutdown(Shutdown::Write);
             }
+            Self::Tls(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(test)]
             Self::Simulated(end) => end.shutdown_write(),
         }
@@ -121,7 +138,8 @@ impl Transport {
     /// Where the peer is, unless the connection is gone.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         let peer = match self {
-            Self::Tcp(stream) => stream.peer_addr(),
+            Self::Tcp { stream, .. } => stream.peer_addr(),
+            Self::Tls(stream) => stream.socket().peer_addr(),
             #[cfg(test)]
             Self::Simulated(end) => Ok(end.peer()),
         };
@@ -135,6 +153,18 @@ impl Transport {
     }
 }
 
+fn has_failed(stream: &TcpStream) -> bool {
+    stream.take_error().is_ok_and(|error| error.is_some())
+}
+
+impl From<TcpStream> for Transport {
+    /// A connection whose peer is known to mean it.
+    fn from(stream: TcpStream) -> Self {
+        let unheard = false;
+        Self::Tcp { stream, unheard }
+    }
+}
+
 impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -142,7 +172,16 @@ impl AsyncRead for Transport {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tcp { stream, unheard } => {
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
+                if std::mem::take(unheard) {
+                    let first = buffer.filled().get(before..).unwrap_or_default();
+                    return Poll::Ready(greeting::check(first, stream));
+                }
+                Poll::Ready(Ok(()))
+            }
+            Self::Tls(stream) => stream.poll_read(cx, buffer),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_read(cx, buffer),
         }
@@ -156,7 +195,8 @@ impl AsyncWrite for Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => stream.poll_write(cx, bytes),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_write(cx, bytes),
         }
@@ -164,7 +204,9 @@ impl AsyncWrite for Transport {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp { stream, .. } => Pin::new(stream).poll_flush(cx),
+            // What was taken has left.
+            Self::Tls(_) => Poll::Ready(Ok(())),
             #[cfg(test)]
             Self::Simulated(_) => Poll::Ready(Ok(())),
         }
@@ -172,7 +214,11 @@ impl AsyncWrite for Transport {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp { stream, .. } => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => {
+                stream.shutdown(Shutdown::Write);
+                Poll::Ready(Ok(()))
+            }
             #[cfg(test)]
             Self::Simulated(end) => {
                 end.shutdown_write();

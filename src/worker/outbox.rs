@@ -169,7 +169,7 @@ mod tests {
         let (peer, _) = listener.accept().expect("a loopback socket");
         peer.set_nonblocking(true).expect("a loopback socket");
         let transport =
-            Transport::Tcp(tokio::net::TcpStream::from_std(stream).expect("a loopback socket"));
+            Transport::from(tokio::net::TcpStream::from_std(stream).expect("a loopback socket"));
         (transport, peer)
     }
 

@@ -97,7 +97,12 @@ pub(super) async fn establish(worker: &Worker, topology: &Topology) -> io::Resul
         return Err(io::ErrorKind::NotConnected.into());
     };
     let address = &primary.address;
-    let mut transport = net::dial(address, config.connect_timeout).await?;
+    let mut transport = net::dial(
+        address,
+        config.tls.upstream.as_ref(),
+        config.connect_timeout,
+    )
+    .await?;
     if let Some(credentials) = &config.login {
         login::log_in(&mut transport, credentials, config.connect_timeout).await.inspect_err(|error| {
             if worker.may_complain() {

@@ -123,7 +123,8 @@ impl Worker {
             return Err(io::ErrorKind::NotConnected.into());
         };
         let limit = self.config.connect_timeout;
-        let mut stream = net::dial(&primary.address, limit).await?;
+        let tls = self.config.tls.upstream.as_ref();
+        let mut stream = net::dial(&primary.address, tls, limit).await?;
         if let Some(credentials) = &self.config.login {
             login::log_in(&mut stream, credentials, limit).await?;
         }

@@ -6,8 +6,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConnection, HandshakeKind, ProtocolVersion, StreamOwned};
 use socket2::SockRef;
 
+use crate::pki::Trust;
 use crate::value::Value;
 
 /// How long a reply may take before the test fails, unless told otherwise.
@@ -16,9 +18,23 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// One connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     raw: Vec<u8>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
 }
 
 impl Client {
@@ -35,15 +51,53 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {
-            stream,
+            stream: Stream::Plain(stream),
             buffer: Vec::new(),
             raw: Vec::new(),
         })
     }
 
+    /// Connects, with TLS where `trust` is given; the handshake is done then.
+    pub(crate) fn try_connect_as(address: SocketAddr, trust: Option<&Trust>) -> io::Result<Self> {
+        let mut client = Self::try_connect(address)?;
+        let (Some(trust), Stream::Plain(stream)) = (trust, &client.stream) else {
+            return Ok(client);
+        };
+        let mut stream = StreamOwned::new(trust.begin(address), stream.try_clone()?);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        client.stream = Stream::Tls(Box::new(stream));
+        Ok(client)
+    }
+
+    /// Whether its TLS session is one that went on from an earlier connection.
+    pub(crate) fn has_resumed(&self) -> bool {
+        let session = self.session();
+        session.and_then(|session| session.handshake_kind()) == Some(HandshakeKind::Resumed)
+    }
+
+    /// The version of TLS it speaks.
+    pub(crate) fn tls_version(&self) -> Option<ProtocolVersion> {
+        self.session()?.protocol_version()
+    }
+
+    fn session(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(&stream.conn),
+        }
+    }
+
     /// Sends these bytes as they are.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => {
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
     }
 
     /// Sends one command.
@@ -51,9 +105,9 @@ impl Client {
         self.send_raw(&command(args))
     }
 
-    /// The sending half, for another thread.
+    /// The sending half, for another thread; of a plain connection.
     pub(crate) fn sender(&self) -> TcpStream {
-        self.stream.try_clone().unwrap()
+        self.stream.socket().try_clone().unwrap()
     }
 
     /// Reads one reply (or one push); `UnexpectedEof` when the other side closed.
@@ -113,12 +167,12 @@ impl Client {
 
     /// Ends our direction only.
     pub(crate) fn shutdown_write(&self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.socket().shutdown(Shutdown::Write);
     }
 
     /// Closes with a reset instead of an orderly end.
     pub(crate) fn reset(self) {
-        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
     }
 
     fn fill(&mut self, deadline: Instant) -> io::Result<()> {
@@ -126,9 +180,13 @@ impl Client {
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into());
         }
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.socket().set_read_timeout(Some(left))?;
         let mut scratch = vec![0; READ_SIZE];
-        match self.stream.read(&mut scratch) {
+        let read = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(&mut scratch),
+            Stream::Tls(stream) => stream.read(&mut scratch),
+        };
+        match read {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(n) => {
                 self.buffer

@@ -11,6 +11,7 @@
 mod bed;
 mod client;
 mod fakes;
+mod pki;
 mod proxy;
 mod rng;
 mod value;
@@ -44,6 +45,7 @@ mod sharing;
 mod soak;
 mod storm;
 mod switch;
+mod tls;
 mod transactions;
 mod uncertain;
 mod waiting;

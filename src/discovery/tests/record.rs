@@ -188,7 +188,7 @@ impl Events {
         let (out, heard) = mpsc::unbounded_channel();
         let mut tasks = Vec::new();
         for sentinel in &bed.sentinels {
-            let opened = Connection::open(&sentinel.address, None, ANSWER).await;
+            let opened = Connection::open(&sentinel.address, None, None, ANSWER).await;
             let mut connection = opened.expect("a Sentinel");
             let all: &[&[u8]] = &[b"PSUBSCRIBE", b"*"];
             connection.request(all, ANSWER).await.expect("subscribed");
@@ -288,7 +288,7 @@ async fn write(handle: Handle, acknowledged: Arc<Mutex<Vec<u64>>>) {
         };
         let mut connection = match link.take() {
             Some((generation, connection)) if generation == now.generation => connection,
-            _ => match Connection::open(&primary.address, None, LIMIT).await {
+            _ => match Connection::open(&primary.address, None, None, LIMIT).await {
                 Ok(connection) => connection,
                 Err(_) => continue,
             },

@@ -21,6 +21,8 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         sentinels,
         primary_name: "mymaster".to_owned(),
         listen: Vec::new(),
+        listen_tls: Vec::new(),
+        tls: crate::tls::Legs::default(),
         admin_listen: None,
         sentinel_credentials: None,
         control_credentials: None,

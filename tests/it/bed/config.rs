@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use super::Bed;
+use crate::pki::{Secured, Trust};
 
 /// Settings of a bed; see [`Bed::builder`].
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct Builder {
     pub(super) island: Option<Island>,
     pub(super) alone: bool,
     pub(super) binary: Option<PathBuf>,
+    pub(super) servers_secured: Option<Secured>,
+    pub(super) sentinels_secured: Option<Secured>,
 }
 
 /// Where the first primary lives when it does not live with the others.
@@ -57,6 +60,8 @@ impl Builder {
             island: None,
             alone: false,
             binary: None,
+            servers_secured: None,
+            sentinels_secured: None,
         }
     }
 
@@ -82,6 +87,32 @@ impl Builder {
     pub(crate) fn binary(mut self, path: &Path) -> Self {
         self.binary = Some(path.into());
         self
+    }
+
+    /// Servers and Sentinels speak TLS alone, and ask each other and everybody for a certificate.
+    pub(crate) fn secured(self, by: &Secured) -> Self {
+        self.servers_secured(by).sentinels_secured(by)
+    }
+
+    /// As [`Builder::secured`], servers alone; for beds with one Sentinel.
+    pub(crate) fn servers_secured(mut self, by: &Secured) -> Self {
+        self.servers_secured = Some(by.clone());
+        self
+    }
+
+    /// As [`Builder::secured`], Sentinels alone; for beds with one.
+    pub(crate) fn sentinels_secured(mut self, by: &Secured) -> Self {
+        self.sentinels_secured = Some(by.clone());
+        self
+    }
+
+    /// What the tests need to connect to server `index`, or to any Sentinel.
+    pub(super) fn trust_of(&self, server: Option<usize>) -> Option<&Trust> {
+        let secured = match server {
+            Some(_) => &self.servers_secured,
+            None => &self.sentinels_secured,
+        };
+        secured.as_ref().map(|secured| &secured.trust)
     }
 
     /// Sentinel's name for the set (`mymaster`).
@@ -186,11 +217,12 @@ impl Builder {
 
     pub(super) fn server_config(&self, index: usize, ports: &[u16]) -> String {
         let mut text = format!(
-            "port {}\nbind {}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync no\n\
+            "{}bind {}\nprotected-mode no\nsave \"\"\nrepl-diskless-sync no\n\
              enable-debug-command yes\nloglevel notice\n",
-            ports[index],
+            port(ports[index], self.servers_secured.as_ref()),
             self.ip_of(Some(index))
         );
+        text.push_str(&links(self.servers_secured.as_ref()));
         if let Some(password) = &self.password {
             let _ = writeln!(text, "requirepass {password}\nmasterauth {password}");
         }
@@ -209,7 +241,9 @@ impl Builder {
         let name = &self.name;
         let quorum = self.quorum.unwrap_or(self.sentinels / 2 + 1);
         let ip = self.ip_of(None);
-        let mut text = format!("port {}\nbind {ip}\n", own[index]);
+        let own_port = port(own[index], self.sentinels_secured.as_ref());
+        let mut text = format!("{own_port}bind {ip}\n");
+        text.push_str(&links(self.servers_secured.as_ref()));
         if self.primary_host.is_some() {
             text.push_str("sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n");
         }
@@ -244,6 +278,30 @@ impl Builder {
         }
         text
     }
+}
+
+/// Where a node listens, and as whom.
+fn port(port: u16, secured: Option<&Secured>) -> String {
+    match secured {
+        None => format!("port {port}\n"),
+        Some(secured) => format!("port 0\ntls-port {port}\n{}", files(secured)),
+    }
+}
+
+/// How a node connects to data nodes.
+fn links(secured: Option<&Secured>) -> String {
+    secured.map_or_else(String::new, |secured| {
+        format!("tls-replication yes\n{}", files(secured))
+    })
+}
+
+fn files(secured: &Secured) -> String {
+    format!(
+        "tls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients yes\n",
+        secured.nodes.cert.display(),
+        secured.nodes.key.display(),
+        secured.pki.ca().display()
+    )
 }
 
 /// A Sentinel's run id, made from its port: 40 hexadecimal digits.

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use super::process::Process;
 use super::wait::wait_until;
 use crate::client::Client;
+use crate::pki::Trust;
 use crate::value::Value;
 
 /// How long a node may take to answer after its start.
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     pub(super) dir: PathBuf,
     /// What the tests themselves log in with (user, password).
     pub(super) login: Option<(String, String)>,
+    /// What the tests themselves connect with.
+    pub(super) trust: Option<Trust>,
     /// A file to be seen as `/etc/hosts`, in a mount namespace of its own.
     pub(super) hosts: Option<PathBuf>,
     /// The network namespace it runs in, when that is not ours.
@@ -142,7 +145,7 @@ impl Node {
 
     /// A new connection, logged in where the bed needs that.
     pub(crate) fn try_connect(&self) -> io::Result<Client> {
-        let mut client = Client::try_connect(self.addr())?;
+        let mut client = Client::try_connect_as(self.addr(), self.trust.as_ref())?;
         if let Some((user, password)) = &self.login {
             let reply = client.try_call(&["AUTH", user, password])?;
             if !reply.is_ok() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::wait::eventually;
 use super::{Bed, FAILOVER_LIMIT};
 use crate::client::Client;
+use crate::pki::Trust;
 
 const POLL: Duration = Duration::from_millis(5);
 const RETRY: Duration = Duration::from_millis(20);
@@ -61,6 +62,7 @@ impl Recorder {
                 sentinel,
                 address: node.addr(),
                 login: node.login.clone(),
+                trust: node.trust.clone(),
                 name: bed.name().to_owned(),
                 book: book.clone(),
             };
@@ -124,6 +126,7 @@ struct Source {
     sentinel: usize,
     address: SocketAddr,
     login: Option<(String, String)>,
+    trust: Option<Trust>,
     name: String,
     book: Arc<Book>,
 }
@@ -136,7 +139,8 @@ impl Source {
     /// Runs `work` on one connection after the other: Sentinels are killed and frozen here.
     fn repeat(&self, work: fn(&Self, &mut Client) -> std::io::Result<()>) {
         while !self.stopped() {
-            let done = Client::try_connect(self.address).and_then(|mut client| {
+            let connected = Client::try_connect_as(self.address, self.trust.as_ref());
+            let done = connected.and_then(|mut client| {
                 if let Some((user, password)) = &self.login {
                     client.try_call(&["AUTH", user, password])?;
                 }

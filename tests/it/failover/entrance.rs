@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::client::Client;
+use crate::pki::Trust;
 use crate::proxy::Proxy;
 
 /// One or more proxies, and a login.
@@ -11,6 +12,7 @@ use crate::proxy::Proxy;
 pub(super) struct Entrance {
     addresses: Vec<SocketAddr>,
     login: Vec<&'static str>,
+    trust: Option<Trust>,
 }
 
 impl Entrance {
@@ -19,6 +21,16 @@ impl Entrance {
         Self {
             addresses: proxies.iter().map(|proxy| proxy.addr()).collect(),
             login: Vec::new(),
+            trust: None,
+        }
+    }
+
+    /// The port for TLS of `proxy`.
+    pub(super) fn secured(proxy: &Proxy, trust: Trust) -> Self {
+        Self {
+            addresses: proxy.listeners("clients_tls"),
+            login: Vec::new(),
+            trust: Some(trust),
         }
     }
 
@@ -30,7 +42,8 @@ impl Entrance {
 
     /// A connection for client number `index`, logged in.
     pub(super) fn open(&self, index: usize) -> io::Result<Client> {
-        let mut client = Client::try_connect(self.addresses[index % self.addresses.len()])?;
+        let address = self.addresses[index % self.addresses.len()];
+        let mut client = Client::try_connect_as(address, self.trust.as_ref())?;
         if !self.login.is_empty() {
             let reply = client.try_call(&self.login)?;
             if !reply.is_ok() {

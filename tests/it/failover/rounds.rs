@@ -12,8 +12,10 @@ use super::report::rounds;
 use super::scenario::Fault;
 use super::verdict::{PLANNED_PAUSE, PROMOTED_PAUSE, always, in_time, paused, planned, unplanned};
 use crate::bed::{Bed, Builder, valkey_9};
+use crate::pki::Secured;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
+use crate::tls;
 
 /// How often Sentinels tell each other and everybody of the primary they hold.
 const HELLO_PERIOD: Duration = Duration::from_secs(2);
@@ -36,6 +38,8 @@ pub(super) struct Kind {
     pub(super) pause: Duration,
     /// Steadfast has a login of its own, and may ask nodes for their role.
     pub(super) may_ask: bool,
+    /// All legs have TLS.
+    pub(super) secured: Option<Secured>,
 }
 
 impl Kind {
@@ -49,6 +53,18 @@ impl Kind {
             flags: &[],
             pause: PLANNED_PAUSE,
             may_ask: false,
+            secured: None,
+        }
+    }
+
+    /// `fault` with TLS on all legs, and certificates asked of everybody.
+    fn secured(name: &'static str, fault: Fault) -> Self {
+        let by = Secured::new();
+        Self {
+            name,
+            bed: Bed::builder().alone().secured(&by),
+            secured: Some(by),
+            ..Self::plain(fault)
         }
     }
 
@@ -94,8 +110,16 @@ impl Kind {
             true => proxy.flag("--control-password-file", &secret),
             false => proxy,
         };
+        let proxy = match &self.secured {
+            Some(by) => tls::all_legs(proxy, by),
+            None => proxy,
+        };
         let proxy = proxy.start_ready();
-        let load = Load::start(&Entrance::of(&[&proxy]).login(self.login), "w", Size::FULL);
+        let entrance = match &self.secured {
+            Some(by) => Entrance::secured(&proxy, by.trust.clone()),
+            None => Entrance::of(&[&proxy]),
+        };
+        let load = Load::start(&entrance.login(self.login), "w", Size::FULL);
         let mut rng = Rng::new(SEED + u64::try_from(round).unwrap());
         let (new, moments) = self.fault.strike(&bed, &load, &mut rng);
         let outcome = Outcome::of(&load.stop(new), new, moments);
@@ -120,6 +144,16 @@ impl Kind {
 #[test]
 fn a_planned_failover_costs_a_pause_and_nothing_else() {
     Kind::plain(Fault::Planned).run();
+}
+
+#[test]
+fn a_planned_failover_over_tls_costs_no_more() {
+    Kind::secured("planned, TLS", Fault::Planned).run();
+}
+
+#[test]
+fn a_crash_over_tls_closes_nobody_and_doubles_nothing() {
+    Kind::secured("crash, TLS", Fault::Crash).run();
 }
 
 #[test]

@@ -7,11 +7,13 @@ mod cutter;
 mod flaky;
 mod sentinel;
 mod server;
+mod tls;
 
 pub(crate) use cutter::{Cut, Cutter};
 pub(crate) use flaky::{FlakyProxy, Mode};
 pub(crate) use sentinel::{FakeSentinel, Manner};
 pub(crate) use server::{FakeServer, Reaction};
+pub(crate) use tls::FakeTls;
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

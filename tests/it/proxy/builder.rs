@@ -24,6 +24,12 @@ impl Builder {
         self
     }
 
+    /// One more flag that needs no value.
+    pub(crate) fn switch(mut self, flag: &str) -> Self {
+        self.args.push(flag.into());
+        self
+    }
+
     /// The process sees `file` as `/etc/hosts`; needs root.
     pub(crate) fn hosts(mut self, file: &Path) -> Self {
         self.hosts = Some(file.into());

@@ -1,0 +1,123 @@
+//! New certificates, keys and CAs are taken over while connections go on.
+//!
+//! Kubernetes swaps a symbolic link two levels up, which no watch on a file survives, and others
+//! write in place: so the content is read again and compared.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::error::Unusable;
+use super::files::{Contents, Paths};
+use super::{Client, Leg, Server};
+
+/// How often the files are read again.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// What a look at the files brought.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Nothing that was not known.
+    None,
+    /// Something new, now in use.
+    Renewed,
+    /// Something new that cannot be used; what was in use still is.
+    Refused(Unusable),
+}
+
+/// What the files held when they were last read, or why that could not be read.
+pub(super) struct Seen(Mutex<Result<Contents, String>>);
+
+impl Seen {
+    pub(super) fn new(contents: Contents) -> Self {
+        Self(Mutex::new(Ok(contents)))
+    }
+
+    /// Reads the files; what is new is given to `take`. Each state of them is news once.
+    pub(super) fn refresh(
+        &self,
+        leg: Leg,
+        paths: &Paths,
+        take: impl FnOnce(&Contents) -> Result<(), Unusable>,
+    ) -> News {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match paths.read(leg) {
+            Ok(contents) if seen.as_ref().is_ok_and(|seen| *seen == contents) => News::None,
+            Ok(contents) => {
+                let taken = take(&contents);
+                *seen = Ok(contents);
+                taken.map_or_else(News::Refused, |()| News::Renewed)
+            }
+            Err(fault) => {
+                let text = Err(fault.to_string());
+                if seen.as_ref().err() == text.as_ref().err() {
+                    return News::None;
+                }
+                *seen = text;
+                News::Refused(fault)
+            }
+        }
+    }
+}
+
+/// The legs of a process that have TLS.
+#[derive(Debug, Clone, Default)]
+pub struct Legs {
+    /// Clients to us.
+    pub listen: Option<Arc<Server>>,
+    /// Us to data nodes.
+    pub upstream: Option<Arc<Client>>,
+    /// Us to Sentinels.
+    pub sentinel: Option<Arc<Client>>,
+}
+
+impl Legs {
+    /// Whether no leg has TLS.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.listen.is_none() && self.upstream.is_none() && self.sentinel.is_none()
+    }
+
+    /// Reads all files again, takes over what is new, and logs it. Blocks.
+    fn refresh(&self) {
+        if let Some(server) = &self.listen {
+            tell(Leg::Listen, &server.refresh());
+        }
+        for client in [&self.upstream, &self.sentinel].into_iter().flatten() {
+            tell(client.leg(), &client.refresh());
+        }
+    }
+}
+
+fn tell(leg: Leg, news: &News) {
+    let leg = leg.flag();
+    match news {
+        News::None => {}
+        News::Renewed => tracing::info!(
+            event = "tls_renewed",
+            leg,
+            "certificates, keys or CAs are new; connections that are open keep theirs"
+        ),
+        News::Refused(fault) => tracing::error!(
+            event = "tls_not_renewed",
+            leg,
+            error = %fault,
+            "what is new cannot be used; the old is kept"
+        ),
+    }
+}
+
+/// Looks at the files of all legs, for ever.
+pub async fn watch(legs: Legs) {
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        let legs = legs.clone();
+        // A volume that hangs must hang nothing else. Nothing in there panics.
+        let _ = tokio::task::spawn_blocking(move || legs.refresh()).await;
+    }
+}
