@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::explain::Login;
+use super::privacy;
 use super::sentinel::{self, Sentinel};
 use super::server::{SETTINGS, Server};
 use crate::config::Config;
@@ -72,6 +73,7 @@ pub(super) fn judge(
     weigh_servers(servers, &mut findings.warnings);
     weigh_mode(servers, &mut findings.warnings);
     compare_settings(servers, &mut findings.warnings);
+    privacy::weigh(config, &mut findings.warnings);
     findings
 }
 

@@ -5,6 +5,7 @@
 
 mod explain;
 mod judge;
+mod privacy;
 mod report;
 mod sentinel;
 mod server;

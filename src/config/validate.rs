@@ -109,19 +109,11 @@ fn refuse_open_login(config: &Config) -> Result<(), Error> {
         .is_some_and(|server| server.requires_certificates());
     let with_tls = config.listen_tls.iter().filter(|_| !certified);
     let mut open = config.listen.iter().chain(with_tls);
-    match open.find(|listen| !is_loopback(listen)) {
+    match open.find(|listen| !listen.is_loopback()) {
         Some(listen) => Err(Error::OpenLogin {
             listen: listen.to_string(),
         }),
         None => Ok(()),
-    }
-}
-
-/// A name other than `localhost` may mean anything by the time it is resolved.
-fn is_loopback(address: &HostPort) -> bool {
-    match address.literal() {
-        Some(literal) => literal.ip().to_canonical().is_loopback(),
-        None => address.host.eq_ignore_ascii_case("localhost"),
     }
 }
 

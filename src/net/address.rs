@@ -31,6 +31,15 @@ impl HostPort {
             .map(|ip| SocketAddr::new(ip, self.port))
     }
 
+    /// Whether it can only mean this machine. A name other than `localhost` may mean anything by the
+    /// time it is resolved.
+    pub fn is_loopback(&self) -> bool {
+        match self.literal() {
+            Some(literal) => literal.ip().to_canonical().is_loopback(),
+            None => self.host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
     /// Every address the host has now. Asked anew at each dial: pods and Services move.
     ///
     /// # Errors

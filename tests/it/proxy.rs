@@ -30,7 +30,7 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(60);
 /// Log lines kept.
-const MAX_LOG_LINES: usize = 2000;
+const MAX_LOG_LINES: usize = 4000;
 
 /// One running `steadfast run`.
 pub(crate) struct Proxy {

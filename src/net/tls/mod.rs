@@ -18,7 +18,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::Connection;
+use rustls::{Connection, HandshakeKind};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
@@ -85,7 +85,18 @@ impl TlsStream {
         let side = Side::Server(client);
         let mut stream = Self::new(stream, session, side, Opening::unlimited());
         std::future::poll_fn(|cx| stream.poll_opening(cx)).await?;
+        stream.tell_secured();
         Ok(stream)
+    }
+
+    fn tell_secured(&self) {
+        let state = self.state.borrow();
+        tracing::debug!(
+            event = "tls_secured",
+            peer = opening::peer_of(&self.stream),
+            resumed = state.session.handshake_kind() == Some(HandshakeKind::Resumed),
+            version = ?state.session.protocol_version(),
+        );
     }
 
     fn new(stream: TcpStream, mut session: Connection, side: Side, opening: Opening) -> Self {

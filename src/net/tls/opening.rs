@@ -146,7 +146,7 @@ impl TlsStream {
     }
 }
 
-fn peer_of(stream: &TcpStream) -> String {
+pub(super) fn peer_of(stream: &TcpStream) -> String {
     let peer = stream.peer_addr();
     peer.map_or_else(|_| "gone".to_owned(), |peer| peer.to_string())
 }

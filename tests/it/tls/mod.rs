@@ -4,6 +4,7 @@
 
 mod legs;
 mod peers;
+mod resumption;
 mod rotation;
 mod trouble;
 
