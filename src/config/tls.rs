@@ -158,3 +158,93 @@ impl Outgoing {
             .map_err(Error::Tls)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use crate::config::{Config, Error, Machine, Refusal, load};
+    use crate::tls::tests::Files;
+
+    fn config(flags: &[&str]) -> Result<Config, Refusal> {
+        let args = std::iter::once("steadfast").chain(flags.iter().copied());
+        let machine = Machine {
+            descriptors: 1024,
+            parallelism: 1,
+            memory: None,
+        };
+        let secret = |name: &str| (name == "STEADFAST_PASSWORD").then(|| OsString::from("secret"));
+        load(args.map(OsString::from).collect(), &secret, machine).map(|found| found.config)
+    }
+
+    /// Which legs these flags turn on: clients, data nodes, Sentinels.
+    #[track_caller]
+    fn check(flags: &[&str], expected: [bool; 3]) {
+        let tls = config(flags).expect("usable").tls;
+        let on = [
+            tls.listen.is_some(),
+            tls.upstream.is_some(),
+            tls.sentinel.is_some(),
+        ];
+        assert_eq!(on, expected, "{flags:?}");
+    }
+
+    #[test]
+    fn any_flag_of_a_leg_turns_it_on_and_no_other() {
+        let files = Files::new();
+        let [cert, key] = ["cert", "key"].map(|name| files.at(name).display().to_string());
+        check(&[], [false; 3]);
+        check(
+            &["--upstream-tls=false", "--sentinel-tls-skip-verify=false"],
+            [false; 3],
+        );
+        check(&["--upstream-tls"], [false, true, false]);
+        check(&["--upstream-tls-ca-file", &cert], [false, true, false]);
+        check(
+            &["--upstream-tls-server-name", "a.example"],
+            [false, true, false],
+        );
+        check(&["--sentinel-tls-skip-verify"], [false, false, true]);
+        let own = [
+            "--sentinel-tls-cert-file",
+            &cert,
+            "--sentinel-tls-key-file",
+            &key,
+        ];
+        check(&own, [false, false, true]);
+        let own = [
+            "--listen-tls-cert-file",
+            &cert,
+            "--listen-tls-key-file",
+            &key,
+        ];
+        check(&own, [true, false, false]);
+        let addresses = config(&own).expect("usable").listen_tls;
+        assert_eq!(addresses.len(), 1);
+        assert_eq!(addresses[0].to_string(), "127.0.0.1:6380");
+        assert!(
+            config(&["--listen-tls", "127.0.0.1:0"]).is_err(),
+            "no certificate"
+        );
+    }
+
+    #[test]
+    fn our_login_is_for_those_who_show_a_certificate() {
+        let files = Files::new();
+        let [cert, key] = ["cert", "key"].map(|name| files.at(name).display().to_string());
+        let own = [
+            "--listen-tls-cert-file",
+            &cert,
+            "--listen-tls-key-file",
+            &key,
+        ];
+        let open = [&own[..], &["--listen-tls", "0.0.0.0:6380"]].concat();
+        let refusal = config(&open).expect_err("anybody could come");
+        assert!(
+            matches!(refusal, Refusal::Settings(Error::OpenLogin { .. })),
+            "{refusal}"
+        );
+        let certified = [&open[..], &["--listen-tls-ca-file", &cert]].concat();
+        assert!(config(&certified).is_ok());
+    }
+}

@@ -25,6 +25,7 @@ enum Cause {
     Name(String),
     PlainText,
     HungUp,
+    TooLong,
     Late,
 }
 
@@ -51,6 +52,12 @@ impl Failure {
     #[must_use]
     pub fn hung_up(leg: Leg) -> Self {
         Self::with(leg, Cause::HungUp)
+    }
+
+    /// The peer's part of the handshake is longer than any that is meant.
+    #[must_use]
+    pub fn too_long(leg: Leg) -> Self {
+        Self::with(leg, Cause::TooLong)
     }
 
     /// The peer took too long.
@@ -174,6 +181,7 @@ impl fmt::Display for Failure {
             Cause::HungUp => f.write_str(
                 "it hung up during the TLS handshake: it speaks plain text, or refuses us without a word",
             ),
+            Cause::TooLong => f.write_str("its TLS handshake is longer than 32 KiB"),
             Cause::Late => f.write_str("it did not end the TLS handshake in time"),
         }
     }

@@ -165,6 +165,11 @@ impl Client {
         }
     }
 
+    /// The connection below, whatever is spoken over it.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.socket()
+    }
+
     /// Ends our direction only.
     pub(crate) fn shutdown_write(&self) {
         let _ = self.stream.socket().shutdown(Shutdown::Write);

@@ -20,6 +20,9 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes read at once. What a client sends on the heels of its handshake is decrypted with it and kept,
 /// so this is also a bound.
 const READ_LEN: usize = 4096;
+/// Most bytes of a client's handshake: room for a chain of certificates, and a bound on what those who
+/// do not end it can have kept.
+const CLIENT_LEN_MAX: usize = 32 * 1024;
 /// The first byte of a TLS connection: a record with handshake messages (RFC 8446, 5.1).
 const HANDSHAKE_RECORD: u8 = 0x16;
 /// What a client that speaks plain text is told, in its own language.
@@ -30,8 +33,8 @@ const PLAIN_TEXT_REPLY: &[u8] = b"-ERR steadfast: this port speaks TLS only\r\n"
 pub(super) struct Opening {
     /// When it has to be over; none where somebody else minds the time.
     limit: Option<Pin<Box<Sleep>>>,
-    /// Nothing has come yet.
-    unheard: bool,
+    /// Bytes that have come.
+    heard: usize,
 }
 
 impl Opening {
@@ -39,7 +42,7 @@ impl Opening {
     pub(super) fn limited() -> Self {
         Self {
             limit: Some(Box::pin(sleep(CLIENT_LIMIT))),
-            unheard: true,
+            heard: 0,
         }
     }
 
@@ -47,7 +50,7 @@ impl Opening {
     pub(super) fn unlimited() -> Self {
         Self {
             limit: None,
-            unheard: true,
+            heard: 0,
         }
     }
 
@@ -102,18 +105,21 @@ impl TlsStream {
         let mut buffer = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let mut bytes = buffer.filled();
-        let opening = self.opening.as_mut();
-        let unheard = opening.is_some_and(|opening| std::mem::take(&mut opening.unheard));
+        let heard = self.hear(bytes.len());
         let Some(first) = bytes.first() else {
             let failure = Failure::hung_up(self.side.leg());
             // Whoever says nothing at all wanted to see whether somebody listens.
-            let kind = match unheard {
-                true => io::ErrorKind::UnexpectedEof,
-                false => io::ErrorKind::InvalidData,
+            let kind = match heard {
+                0 => io::ErrorKind::UnexpectedEof,
+                _ => io::ErrorKind::InvalidData,
             };
             return Poll::Ready(Err(io::Error::new(kind, failure)));
         };
-        if unheard && *first != HANDSHAKE_RECORD && matches!(self.side, Side::Client(_)) {
+        let is_client = matches!(self.side, Side::Client(_));
+        if is_client && heard > CLIENT_LEN_MAX {
+            return Poll::Ready(Err(broken(Failure::too_long(self.side.leg()))));
+        }
+        if is_client && heard == bytes.len() && *first != HANDSHAKE_RECORD {
             // Whether it still hears that is its affair.
             let _ = self.stream.try_write(PLAIN_TEXT_REPLY);
             return Poll::Ready(Err(broken(Failure::plain_text(self.side.leg()))));
@@ -129,6 +135,14 @@ impl TlsStream {
         }
         self.unfed.extend_from_slice(bytes);
         Poll::Ready(Ok(()))
+    }
+
+    /// Counts what came; how much it is by now.
+    fn hear(&mut self, len: usize) -> usize {
+        self.opening.as_mut().map_or(0, |opening| {
+            opening.heard += len;
+            opening.heard
+        })
     }
 
     /// A client's failure is for our log; that of a dial is for whoever dialled.

@@ -1,7 +1,7 @@
 //! Peers that are not what they should be: each costs one line in the log and nobody else anything.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::leg;
@@ -160,4 +160,44 @@ fn stalled_handshakes_cost_nobody_else_anything() {
     let text = complaint(&proxy, "tls_failed");
     assert!(text.contains("in time"), "{text}");
     assert!(old.call(&["INCR", "n"]).error().is_none());
+}
+
+#[test]
+fn a_hello_without_end_is_not_kept() {
+    /// A record of 16 KiB, the first of which says that 64 KiB of hello are to come.
+    fn record(content: &[u8]) -> Vec<u8> {
+        let mut record = vec![0x16, 3, 1, 0x40, 0];
+        record.extend_from_slice(content);
+        record.resize(5 + 16 * 1024, 0);
+        record
+    }
+    let (bed, by) = (Bed::lonely(), Secured::new());
+    let proxy = mutual(&bed, &by);
+    let mut stream = TcpStream::connect(proxy.listeners("clients_tls")[0]).unwrap();
+    stream.write_all(&record(&[1, 0, 0xff, 0xf0])).unwrap();
+    for _ in 0..3 {
+        // It may be closed by now.
+        let _ = stream.write_all(&record(&[]));
+    }
+    heard(&mut stream);
+    let text = complaint(&proxy, "tls_failed");
+    assert!(text.contains("longer than 32 KiB"), "{text}");
+}
+
+#[test]
+fn noise_after_the_handshake_ends_its_own_connection() {
+    let (bed, by) = (Bed::lonely(), Secured::new());
+    let proxy = mutual(&bed, &by);
+    let address = proxy.listeners("clients_tls")[0];
+    let mut honest = Client::try_connect_as(address, Some(&by.trust)).unwrap();
+    for first in 0..=u8::MAX {
+        let client = Client::try_connect_as(address, Some(&by.trust)).unwrap();
+        let mut socket = client.socket();
+        socket.write_all(&[first, 3, 3, 0, 32]).unwrap();
+        // A refusal may come before the rest is sent.
+        let _ = socket.write_all(&[first; 32]);
+        socket.shutdown(Shutdown::Write).unwrap();
+        heard(&mut socket.try_clone().unwrap());
+        assert!(honest.call(&["INCR", "n"]).error().is_none());
+    }
 }

@@ -102,7 +102,9 @@ fn new_certificates_and_cas_are_taken_over_and_nobody_is_closed() {
         all_served(&mut clients);
         connect(&proxy, &new_trust).is_ok()
     });
-    assert_eq!(proxy.events("tls_renewed").len(), 1);
+    wait_until(NOTICED, "the log says so", || {
+        proxy.events("tls_renewed").len() == 1
+    });
     // Nor does a session of before open the door.
     assert!(connect(&proxy, &old_trust).is_err());
     all_served(&mut clients);
