@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bed::{Bed, FAILOVER_LIMIT, Start, holds_for, wait_until};
-use crate::client::command;
+use crate::client::{Client, command};
 use crate::proxy::Proxy;
 use crate::value::Value;
 
 /// How long a Sentinel waits for the promotion.
-const FAILOVER_TIMEOUT_MS: u32 = 3000;
+const FAILOVER_TIMEOUT_MS: u32 = 5000;
 /// Far below that, far above what a busy machine adds to one read.
 const READ_PAUSE: Duration = Duration::from_millis(700);
 const WRITE_PAUSE: Duration = Duration::from_millis(1400);
@@ -43,9 +43,19 @@ fn end(bed: &Bed, proxy: &Proxy) {
     wait_until(FAILOVER_LIMIT, "it is given up", || proxy.gate_is("open"));
 }
 
-/// The longest time from one answer to the next until it is to stop.
-fn longest_pause(proxy: &Proxy, words: &'static [&'static str], stop: &AtomicBool) -> Duration {
+/// A client that is being served.
+fn served(proxy: &Proxy) -> Client {
     let mut client = proxy.connect();
+    assert_eq!(client.call(&["GET", "k"]).error(), None);
+    client
+}
+
+/// The longest time from one answer to the next until it is to stop.
+fn longest_pause(
+    mut client: Client,
+    words: &'static [&'static str],
+    stop: &AtomicBool,
+) -> Duration {
     let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
     while !stop.load(Ordering::SeqCst) {
         let reply = client.call(words);
@@ -60,16 +70,19 @@ fn longest_pause(proxy: &Proxy, words: &'static [&'static str], stop: &AtomicBoo
 fn readers_do_not_pause_for_what_writers_wait_for() {
     let (bed, proxy) = stuck();
     let stop = AtomicBool::new(false);
+    let started = Start::now();
     thread::scope(|scope| {
-        let reader = scope.spawn(|| longest_pause(&proxy, &["GET", "k"], &stop));
-        let writer = scope.spawn(|| longest_pause(&proxy, &["INCR", "n"], &stop));
+        // Who comes only while a failover is prepared gets no link before its end.
+        let (reads, writes) = (served(&proxy), served(&proxy));
+        let reader = scope.spawn(|| longest_pause(reads, &["GET", "k"], &stop));
+        let writer = scope.spawn(|| longest_pause(writes, &["INCR", "n"], &stop));
         begin(&bed, &proxy);
         holds_for(WRITE_PAUSE, "it is not over", || proxy.gate_is("quiescing"));
         end(&bed, &proxy);
         stop.store(true, Ordering::SeqCst);
         let (read, written) = (reader.join().unwrap(), writer.join().unwrap());
         assert!(written > WRITE_PAUSE, "writers waited {written:?}");
-        assert!(read < READ_PAUSE, "readers waited {read:?}");
+        started.took(read, READ_PAUSE);
     });
 }
 

@@ -17,6 +17,9 @@ use crate::net::HostPort;
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
 /// How long a server that runs may take to answer a question of the tests.
 pub(super) const ANSWER: Duration = Duration::from_secs(20);
+/// A Sentinel that was kept from running for two seconds does nothing for thirty, unless told that only
+/// more is too long.
+const NO_TILT: [&str; 4] = ["SENTINEL", "DEBUG", "tilt-trigger", "60000"];
 /// Lines of each server's log that are told when a test fails.
 const LOG_TAIL: usize = 6;
 /// Longer than several attempts at a failover: Sentinels that split their votes try again only after
@@ -143,6 +146,10 @@ impl Bed {
         let start = |_| Server::start(dir.path(), &config, true);
         let sentinels: Vec<_> = (0..3).map(start).collect();
         for sentinel in &sentinels {
+            until("a Sentinel bears pauses", async || {
+                sentinel.ask(&NO_TILT).await.is_some()
+            })
+            .await;
             until("a Sentinel knows all", async || {
                 let args = ["SENTINEL", "REPLICAS", "mymaster"];
                 let replicas = sentinel.ask(&args).await.map_or(0, |reply| entries(&reply));

@@ -1,6 +1,7 @@
 //! Failovers that lose their Sentinels in the middle: the gate waits no longer than it must, and never
 //! opens at a node that is no primary.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -13,7 +14,7 @@ use super::repeated::goes_on;
 use super::running::Running;
 use super::stall::Start;
 use crate::config::{Config, HoldTimeout};
-use crate::discovery::message::field;
+use crate::discovery::message::{field, text};
 use crate::topology::Gate;
 
 /// Nobody else knows that a replica was promoted: the others have it follow the old primary again,
@@ -57,6 +58,10 @@ async fn when_most_sentinels_die_after_the_promotion_the_old_primary_goes_on() {
     the_old_primary_goes_on_without(&[1, 2]).await;
 }
 
+/// How often a failover is begun that is to stick: one whose Sentinels were kept from running finds no
+/// replica to promote, because the frozen ones have been silent for too long by then.
+const ATTEMPTS: usize = 5;
+
 /// A failover that sticks before its promotion, because the replicas are frozen; writes are held,
 /// and a poll has shown it. And when it began.
 async fn stuck(bed: &Bed) -> (Running, GateRecord, Start) {
@@ -66,22 +71,49 @@ async fn stuck(bed: &Bed) -> (Running, GateRecord, Start) {
         ..config
     })
     .await;
-    let gate = GateRecord::start(running.handle.clone());
-    replicas(bed, &old).for_each(|replica| replica.signal(Signal::STOP));
-    let started = Start::now();
-    bed.fail_over(1).await;
-    running.held().await;
-    // Some ticks of the leader after its first step, and several polls of ours.
-    until("a replica is told", async || {
+    for _ in 0..ATTEMPTS {
+        until("the leader is well", async || !is_in_tilt(bed).await).await;
+        let gate = GateRecord::start(running.handle.clone());
+        let started = Start::now();
+        replicas(bed, &old).for_each(|replica| replica.signal(Signal::STOP));
+        let order = ["SENTINEL", "FAILOVER", "mymaster"];
+        if bed.sentinels[1].ask(&order).await.is_some() && a_replica_is_told(bed).await {
+            running.held().await;
+            return (running, gate, started);
+        }
+        eprintln!(
+            "once more, because it found no replica: {:?}",
+            gate.states()
+        );
+        replicas(bed, &old).for_each(|replica| replica.signal(Signal::CONT));
+        running.open_at(1).await;
+        bed.followed(&old, 2).await;
+    }
+    panic!("no failover found a replica");
+}
+
+/// Whether the leader does nothing, having found that it was kept from running; for 30 s.
+async fn is_in_tilt(bed: &Bed) -> bool {
+    let info = bed.sentinels[1].ask(&["INFO", "sentinel"]).await;
+    let info = info.as_ref().and_then(text).unwrap_or_default();
+    !info.contains("sentinel_tilt:0")
+}
+
+/// Waits until the leader, some ticks after its first step, has told a replica to become the primary;
+/// `false` when it gave up before.
+async fn a_replica_is_told(bed: &Bed) -> bool {
+    let told = AtomicBool::new(false);
+    until("a replica is told, or none is found", async || {
         let question = ["SENTINEL", "MASTER", "mymaster"];
-        let reply = bed.sentinels[1].ask(&question).await;
-        reply
-            .as_ref()
-            .and_then(|reply| field(reply, "failover-state"))
-            == Some("wait_promotion")
+        let Some(reply) = bed.sentinels[1].ask(&question).await else {
+            return false;
+        };
+        let state = field(&reply, "failover-state");
+        told.store(state == Some("wait_promotion"), Ordering::Relaxed);
+        state.is_none_or(|state| state == "wait_promotion")
     })
     .await;
-    (running, gate, started)
+    told.into_inner()
 }
 
 /// Brings back the replicas, without the orders that waited for them.
@@ -95,6 +127,7 @@ fn restart_replicas(bed: &mut Bed) {
 async fn a_leader_that_restarts_has_forgotten_its_failover() {
     let mut bed = Bed::start(60_000).await;
     let (running, gate, stuck) = stuck(&bed).await;
+    let before = running.status.load().failovers.aborted;
     bed.sentinels[1].signal(Signal::KILL);
     restart_replicas(&mut bed);
     bed.sentinels[1].restart();
@@ -107,7 +140,7 @@ async fn a_leader_that_restarts_has_forgotten_its_failover() {
     assert!(pause >= Duration::from_secs(3), "{pause:?}");
     stuck.took(pause, Duration::from_secs(8));
     until("it is counted", async || {
-        running.status.load().failovers.aborted == 1
+        running.status.load().failovers.aborted == before + 1
     })
     .await;
     goes_on(&Writer::start(running.handle.clone()).await).await;

@@ -38,6 +38,9 @@ use crate::value::Value;
 
 /// Tries to start a bed when another process takes a port first.
 const TRIES: usize = 3;
+/// A Sentinel that was kept from running for two seconds does nothing for thirty, unless told that only
+/// more is too long.
+const NO_TILT: [&str; 4] = ["SENTINEL", "DEBUG", "tilt-trigger", "60000"];
 /// How long a bed may take to be whole.
 const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a failover may take: several attempts, because Sentinels that split their votes try again
@@ -153,7 +156,12 @@ impl Bed {
         }
         let others = || replicas.iter().chain(&self.sentinels);
         others().try_for_each(Node::spawn)?;
-        others().try_for_each(Node::wait_up)
+        others().try_for_each(Node::wait_up)?;
+        for sentinel in &self.sentinels {
+            // Where that is unknown or forbidden, a pause of the machine costs half a minute.
+            let _ = sentinel.try_command(&NO_TILT);
+        }
+        Ok(())
     }
 
     /// Waits until replicas are in sync and every Sentinel could carry out a failover.
