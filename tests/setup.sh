@@ -175,6 +175,7 @@ setup_clients() {
     if ! have php || ! php -r 'exit(extension_loaded("redis") ? 0 : 1);'; then
         apt_install php-cli php-redis
     fi
+    have openssl || apt_install openssl
     if ! have node || ! have npm; then
         apt_install nodejs npm
     fi
