@@ -26,6 +26,11 @@ use super::link::Link;
 use super::permit::Permit;
 use super::session::{Route, Session};
 
+/// Commands of one session in flight on a shared link, from which on it waits: so many replies, of
+/// whatever size, may be in the way of another's.
+const OUTSTANDING_MAX: u32 = 64;
+const HALF_OF_ALL: u32 = OUTSTANDING_MAX / 2;
+
 /// Where the commands at hand may go.
 #[derive(Debug)]
 pub(super) enum Way {
@@ -106,6 +111,8 @@ impl Session {
             Seat::TooLate => Way::Refused,
             Seat::None => {
                 intake.wants_own = true;
+                // What was waited for is known; the dial that comes next has a time of its own.
+                intake.end_wait();
                 Way::Own
             }
         }
@@ -185,8 +192,3 @@ impl Session {
         }
     }
 }
-
-/// Commands of one session in flight on a shared link, from which on it waits: so many replies, of
-/// whatever size, may be in the way of another's.
-const OUTSTANDING_MAX: u32 = 64;
-const HALF_OF_ALL: u32 = OUTSTANDING_MAX / 2;

@@ -16,6 +16,16 @@ fn bed() -> Bed {
         .start()
 }
 
+/// Nobody is let in without a password.
+fn locked() -> Bed {
+    Bed::builder()
+        .replicas(0)
+        .sentinels(1)
+        .down_after(60_000)
+        .requirepass("secret")
+        .start()
+}
+
 fn proxy(bed: &Bed) -> Proxy {
     sharing(bed).flag("--workers", "1").start_ready()
 }
@@ -129,12 +139,7 @@ fn a_user_that_is_deleted_is_out_and_others_stay() {
 
 #[test]
 fn who_is_not_logged_in_is_told_so_and_harms_nobody() {
-    let bed = Bed::builder()
-        .replicas(0)
-        .sentinels(1)
-        .down_after(60_000)
-        .requirepass("secret")
-        .start();
+    let bed = locked();
     let proxy = proxy(&bed);
     let mut inside = proxy.connect();
     assert!(inside.call(&["AUTH", "secret"]).is_ok());
@@ -156,6 +161,23 @@ fn who_is_not_logged_in_is_told_so_and_harms_nobody() {
             .map_or(true, |reply| reply.error().is_some())
     );
     assert_eq!(inside.call(&["GET", "k"]).text(), "v");
+}
+
+#[test]
+fn who_is_not_logged_in_is_told_so_where_nothing_is_held() {
+    let bed = locked();
+    let proxy = sharing(&bed)
+        .flag("--workers", "1")
+        .flag("--hold-timeout", "0s")
+        .start_ready();
+    for _ in 0..5 {
+        // No shared link is there, and none will be; that is not what it is told.
+        let told = proxy.connect().call(&["GET", "k"]);
+        assert!(
+            told.error().is_some_and(|text| text.starts_with("NOAUTH")),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]
