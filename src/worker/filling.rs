@@ -25,7 +25,7 @@ impl Session {
     pub(super) fn poll_input(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(self.poll_fill(cx)) {
             Ok(0) => self.end_of_input(),
-            // The socket is empty: all that is left to be done is to be told when it is not.
+            // Nothing more is there: all that is left to be done is to be told when there is.
             Ok(1..SCRATCH_LEN) if self.flows() => {
                 return self.transport.borrow().poll_read_ready(cx).map(drop);
             }

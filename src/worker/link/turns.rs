@@ -1,6 +1,6 @@
-//! A link's turns, given to it by its owner's task, or its own where it is shared: replies are read and handed to `routing`, and
-//! what the socket did not take at once is written. Nothing is read while the owner's client does
-//! not read, and nothing is delivered while the gate does not allow it.
+//! A link's turns, given to it by its owner's task, or by its own where it is shared: replies are read
+//! and handed to `routing`, and what the socket did not take at once is written. Nothing is read while
+//! the owner's client does not read, and nothing is delivered while the gate does not allow it.
 
 use std::task::{Context, Poll, ready};
 
