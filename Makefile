@@ -4,8 +4,8 @@ CARGO ?= cargo
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZ_TIME ?= 60
 BENCH_ROUNDS ?= 5
-# Themes of tests/it that `make test` runs a second time with --pool shared; `make soak` runs them all.
-WITH_SHARED_LINKS := auth:: differential:: failover:: hold:: proxy:: switch:: transactions::
+# Themes of tests/it that `make test` runs a second time with --pool session; `make soak` runs them all.
+WITH_LINKS_OF_THEIR_OWN := auth:: differential:: failover:: hold:: proxy:: switch:: transactions::
 BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
 
@@ -36,7 +36,7 @@ test-rust: ## the Rust tests alone
 	@tests/setup.sh server
 	@tests/setup.sh newer
 	$(CARGO) test --locked --no-fail-fast
-	STEADFAST_POOL=shared $(CARGO) test --locked --no-fail-fast --test it -- $(WITH_SHARED_LINKS)
+	STEADFAST_POOL=session $(CARGO) test --locked --no-fail-fast --test it -- $(WITH_LINKS_OF_THEIR_OWN)
 
 test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh server
@@ -49,7 +49,8 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 	@mkdir -p results
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition:: sharing::
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --lib -- --nocapture simulation::
-	STEADFAST_POOL=shared $(CARGO) test --locked --release --test it
+	STEADFAST_SOAK=1 STEADFAST_POOL=session $(CARGO) test --locked --release --lib -- --nocapture simulation::
+	STEADFAST_POOL=session $(CARGO) test --locked --release --test it
 	@for server in redis target/tools/bin/valkey-server-8.0 target/tools/bin/valkey-server-9.1; do \
 		[ $$server = redis ] || [ -x $$server ] || continue; \
 		echo "failovers on $$server"; \

@@ -126,13 +126,13 @@ pub(super) struct ClientFlags {
     #[arg(long, value_name = "HOST:PORT|off", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:6379", value_parser = parse::listen)]
     pub(super) listen: Vec<Listen>,
-    /// How clients use connections to the primary: `session` gives each client its own for its life;
-    /// with `shared` all clients of the same user, database and protocol version use one, as far as
-    /// their commands leave no trace on it, and have one of their own only as long as they need it
+    /// How clients use connections to the primary: with `shared` all clients of the same user, database
+    /// and protocol version use one, as far as their commands leave no trace on it, and have one of
+    /// their own only as long as they need it; `session` gives each client its own for its life
     #[arg(
         long,
-        value_name = "session|shared",
-        default_value = "session",
+        value_name = "shared|session",
+        default_value = "shared",
         hide_possible_values = true
     )]
     pub(super) pool: Pool,

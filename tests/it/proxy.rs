@@ -261,7 +261,7 @@ fn pool() -> Option<std::ffi::OsString> {
 
 /// Whether clients share links in this run.
 pub(crate) fn shares_links() -> bool {
-    pool().is_some_and(|pool| pool == "shared")
+    pool().is_none_or(|pool| pool == "shared")
 }
 
 /// Whether figures of the binary are those users get; one that is named is taken to be optimised.
