@@ -4,6 +4,7 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The binary that beds run unless told otherwise.
 pub(super) fn server_binary() -> PathBuf {
@@ -25,4 +26,12 @@ pub(crate) fn valkey_9() -> Option<PathBuf> {
 /// The server that `STEADFAST_TEST_SERVER` asks for.
 pub(crate) fn server_name() -> String {
     env::var("STEADFAST_TEST_SERVER").unwrap_or_else(|_| "redis".into())
+}
+
+/// Whether that server was built with TLS; one that was refuses to start for want of a certificate.
+pub(crate) fn speaks_tls() -> bool {
+    let mut command = Command::new(server_binary());
+    let tried = command.args(["--port", "0", "--tls-port", "1"]).output();
+    let said = tried.expect("the server runs").stdout;
+    !String::from_utf8_lossy(&said).contains("Failed finding TLS support")
 }

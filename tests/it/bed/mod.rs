@@ -29,7 +29,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use binary::server_binary;
-pub(crate) use binary::{server_name, valkey_9};
+pub(crate) use binary::{server_name, speaks_tls, valkey_9};
 pub(crate) use config::Builder;
 use node::Kind;
 use ports::Permit;

@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use super::report::rounds;
 use super::scenario::Fault;
 use super::verdict::{PLANNED_PAUSE, PROMOTED_PAUSE, always, in_time, paused, planned, unplanned};
-use crate::bed::{Bed, Builder, valkey_9};
+use crate::bed::{Bed, Builder, server_name, speaks_tls, valkey_9};
 use crate::pki::Secured;
 use crate::proxy::Proxy;
 use crate::rng::Rng;
@@ -93,6 +93,14 @@ impl Kind {
 
     /// Its rounds.
     pub(super) fn run(self) {
+        if self.secured.is_some() && !speaks_tls() {
+            eprintln!(
+                "not run: {}: {} was built without TLS",
+                self.name,
+                server_name()
+            );
+            return;
+        }
         rounds(self.name, |round| self.round(round));
     }
 
