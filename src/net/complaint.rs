@@ -13,7 +13,7 @@ const TEXTS_MAX: usize = 16;
 static RECENT: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
 
 /// Whether `text` may be logged (again) for everybody to see. Takes a lock, so not for what goes well.
-pub(super) fn may_be_made(text: &str) -> bool {
+pub(crate) fn may_be_made(text: &str) -> bool {
     let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
     recent.retain(|(_, at)| at.elapsed() < GAP);
     let known = recent.iter().any(|(known, _)| known == text);

@@ -13,6 +13,7 @@ mod tls;
 mod transport;
 
 pub use address::{BadHostPort, HostPort};
+pub(crate) use complaint::may_be_made;
 pub use dial::dial;
 pub use incoming::Incoming;
 pub use options::{has_options, set_options};

@@ -81,6 +81,9 @@ pub enum Special {
     Unheld,
     /// Would turn the connection into a replication link; never passed on.
     Refused,
+    /// Begins an HTTP request or one of its headers, which somebody may have tricked a browser into;
+    /// never passed on.
+    Http,
 }
 
 /// What is special about the command `name`, given in upper case.

@@ -23,7 +23,8 @@ pub enum ProtocolError {
     InlineNul,
     /// A quote of an inline command is not closed, or not followed by a space.
     UnbalancedQuotes,
-    /// The first word is one of an HTTP request: perhaps a browser made to attack.
+    /// The first word is one of an HTTP request: perhaps a browser made to attack. The client is not
+    /// told.
     Http,
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 
-use crate::resp::{ProtocolError, RequestScanner, Scanned, inline, replies};
+use crate::resp::{ProtocolError, RequestScanner, Scanned, inline};
 
 use super::intake::{Intake, Streaming};
 use super::permit::Permit;
@@ -216,10 +216,7 @@ impl Session {
             }
             Err(error) => {
                 self.flush(buffer, at, &permit);
-                tracing::debug!(event = "protocol_error", %error);
-                self.give_up_streaming(intake);
-                self.answer(&permit, &replies::protocol_error(&error));
-                self.end_after_answers(intake, &permit);
+                self.reject(intake, &permit, &error);
                 permit
             }
         }
@@ -309,8 +306,7 @@ impl Session {
                 permit
             }
             Err(error) => {
-                self.answer(&permit, &replies::protocol_error(&error));
-                self.end_after_answers(intake, &permit);
+                self.reject(intake, &permit, &error);
                 permit
             }
         }

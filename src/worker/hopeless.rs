@@ -21,7 +21,7 @@ impl Intake {
     pub(super) fn is_part_of_hopeless(&self) -> bool {
         let ends = matches!(
             special(self.scanner.name()),
-            Special::Exec | Special::Discard | Special::Reset | Special::Quit
+            Special::Exec | Special::Discard | Special::Reset | Special::Quit | Special::Http
         );
         self.hopeless && !ends
     }
@@ -38,7 +38,7 @@ impl Session {
     ) -> bool {
         match command {
             _ if !intake.hopeless || matches!(permit, Permit::Login) => return false,
-            Special::Quit => return false,
+            Special::Quit | Special::Http => return false,
             Special::Reset => {
                 intake.end_hopeless();
                 return false;

@@ -31,6 +31,7 @@ impl Session {
                 self.answer(&permit, replies::OK);
                 self.end_after_answers(intake, &permit);
             }
+            (_, Special::Http) => self.turn_away(intake, &permit),
             (Permit::Send(link), Special::Refused) if intake.in_multi => {
                 // The server must hear of it, or EXEC would execute the rest.
                 link.command(self, Kind::Refusal(REFUSED_IN_MULTI), BAD_SUBSCRIBE);

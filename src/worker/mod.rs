@@ -11,7 +11,8 @@
 //! is too large; `permit` says whether they may go, `meaning` what their replies will mean;
 //! `intercept`, `stand_in` and `login` act on the few that need it. The `pool` finds a `link`; its
 //! `routing` and `verdict` pair replies with `slot`s, `learning` and `own_answers` take what they
-//! tell, and `delivery` writes them to the client. `ending` is how sessions end.
+//! tell, and `delivery` writes them to the client. `ending` is how sessions end, `misuse` what ends one
+//! whose client speaks something else.
 //!
 //! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
 //! becomes of each `case` (pure), the `backlog` keeps what is to be sent again until `resending` does
@@ -55,6 +56,7 @@ mod liveness;
 mod login;
 mod loss;
 mod meaning;
+mod misuse;
 mod names;
 mod outbox;
 mod own_answers;

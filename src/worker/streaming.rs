@@ -117,7 +117,8 @@ impl Intake {
     fn must_be_whole(&self, beginning: &[u8]) -> bool {
         match special(self.scanner.name()) {
             _ if self.hopeless => true,
-            Special::Auth | Special::Hello | Special::Refused | Special::Quit => true,
+            Special::Auth | Special::Hello | Special::Quit => true,
+            Special::Refused | Special::Http => true,
             Special::Client => may_name_clients(beginning),
             Special::Subscribe { .. } | Special::Unsubscribe { .. } => self.in_multi,
             _ => false,
@@ -145,7 +146,8 @@ impl Intake {
             Special::Setting | Special::Client | Special::Monitor | Special::Reset => Kind::Setting,
             Special::Multi | Special::Discard => Kind::Setting,
             // Never streamed.
-            Special::Auth | Special::Hello | Special::Quit | Special::Refused => Kind::Setting,
+            Special::Auth | Special::Hello | Special::Quit => Kind::Setting,
+            Special::Refused | Special::Http => Kind::Setting,
         }
     }
 }

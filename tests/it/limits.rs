@@ -98,6 +98,32 @@ fn a_tls_hello_and_a_web_browser_are_turned_away() {
 }
 
 #[test]
+fn http_ends_a_connection_in_silence_wherever_it_begins_and_one_line_says_so() {
+    let (_bed, proxy) = small();
+    let browser = "POST / HTTP/1.1\r\nHost: x\r\n\r\nSET k stolen\r\n";
+    let header = "host: x\r\nSET k stolen\r\n";
+    let framed = "*2\r\n$4\r\nPoSt\r\n$1\r\n/\r\nSET k stolen\r\n";
+    for http in [browser, header, framed] {
+        assert_eq!(until_close(&proxy, http.as_bytes()), "");
+        let later = format!("SET a 1\r\nGET a\r\n{http}");
+        assert_eq!(until_close(&proxy, later.as_bytes()), "+OK\r\n$1\r\n1\r\n");
+        let queued = format!("MULTI\r\nSET k stolen\r\n{http}EXEC\r\n");
+        assert_eq!(until_close(&proxy, queued.as_bytes()), "+OK\r\n+QUEUED\r\n");
+    }
+    // Its first word, and no other.
+    let mut client = proxy.connect();
+    assert!(client.call(&["SET", "a", "POST"]).is_ok());
+    assert_eq!(client.call(&["EXISTS", "k"]), Value::Int(0));
+    let told = proxy.events("http_on_resp_port");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0]["peer"]
+            .as_str()
+            .is_some_and(|peer| peer.starts_with("127.0.0.1:"))
+    );
+}
+
+#[test]
 fn empty_commands_have_no_reply_and_inline_ones_have() {
     let (_bed, proxy) = small();
     let mut client = proxy.connect();

@@ -125,6 +125,7 @@ pub(super) const NOTES: &[Note] = &[
     note(Has(Special::Unheld), &["DEBUG", "FAILOVER", "REPLICAOF", "SHUTDOWN", "SLAVEOF"],
         "must not reach another node than it was meant for"),
     note(Has(Special::Refused), &["PSYNC", "REPLCONF", "SYNC"], "would make it a replica's link"),
+    note(Has(Special::Http), &["HOST:", "POST"], "closes the connection, as the servers do"),
     // Whether it may travel with those of others.
     note(Forgive(Limits::CONNECTION), &["COMMAND", "COMMAND|*", "ECHO", "PING"],
         "of that category, and asks nothing of its connection"),

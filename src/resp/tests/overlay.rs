@@ -18,6 +18,7 @@ fn every_special_command_is_found() {
     let kind = Channels::Shard;
     assert_eq!(special(b"SUNSUBSCRIBE"), Special::Unsubscribe { kind });
     assert_eq!(special(b"PSYNC"), Special::Refused);
+    assert_eq!(special(b"HOST:"), Special::Http);
     assert_eq!(special(b"EVALSHA_RO"), Special::Script);
     assert_eq!(special(b"CLIENT|ID"), Special::Plain);
 }

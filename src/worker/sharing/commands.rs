@@ -52,7 +52,7 @@ impl Intake {
         }
         if matches!(
             special(self.scanner.name()),
-            Special::Quit | Special::Refused
+            Special::Quit | Special::Refused | Special::Http
         ) {
             // Answered here, in its turn; nothing of it is sent.
             return true;
