@@ -197,6 +197,11 @@ pub(super) struct ClientFlags {
     /// Clients at the same time [default: what the descriptor limit allows, two for each client]
     #[arg(long, value_name = "N", value_parser = parse::count)]
     pub(super) max_clients: Option<usize>,
+    /// Close a client that sends nothing for this long and waits for nothing: no answer, no message,
+    /// no primary. Like a server's `timeout` it spares subscribers, monitors and blocking calls;
+    /// `0s` closes none
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse::duration)]
+    pub(super) client_idle_timeout: Duration,
 }
 
 #[derive(Debug, Args)]

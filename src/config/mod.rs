@@ -184,6 +184,8 @@ pub struct Config {
     pub workers: usize,
     /// Clients at the same time.
     pub max_clients: usize,
+    /// A client that sends nothing for so long, and waits for nothing, is closed; zero closes none.
+    pub client_idle_timeout: Duration,
 }
 
 /// `--hold-timeout`.

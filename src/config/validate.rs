@@ -63,6 +63,7 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
             .clients
             .max_clients
             .unwrap_or_else(|| limits::clients_for(machine.descriptors)),
+        client_idle_timeout: cli.clients.client_idle_timeout,
     };
     if config.listen.is_empty() && config.listen_tls.is_empty() {
         return Err(Error::NoListener);

@@ -23,6 +23,10 @@ pub enum ProtocolError {
     InlineNul,
     /// A quote of an inline command is not closed, or not followed by a space.
     UnbalancedQuotes,
+    /// The number after `*` is over `LOGIN_ARGS_MAX`, and the client has yet to log in.
+    LoginArguments,
+    /// The number after `$` is over `LOGIN_BULK_LEN_MAX`, and the client has yet to log in.
+    LoginBulkLength,
     /// The first word is one of an HTTP request: perhaps a browser made to attack. The client is not
     /// told.
     Http,
@@ -41,6 +45,8 @@ impl fmt::Display for ProtocolError {
             Self::InlineTooBig => "too big inline request",
             Self::InlineNul => "NUL byte in inline request",
             Self::UnbalancedQuotes => "unbalanced quotes in request",
+            Self::LoginArguments => "unauthenticated multibulk length",
+            Self::LoginBulkLength => "unauthenticated bulk length",
             Self::Http => "this is a RESP port, not HTTP",
         })
     }

@@ -39,5 +39,5 @@ pub use hello_id::{hello_id, integer};
 pub use peek::{Peek, first_word};
 pub use rejection::{Rejection, rejection};
 pub use reply::ReplyScanner;
-pub use request::{RequestScanner, Scanned};
+pub use request::{LOGIN_ARGS_MAX, LOGIN_BULK_LEN_MAX, RequestScanner, Scanned};
 pub use word::NAME_LEN_MAX;

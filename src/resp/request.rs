@@ -27,6 +27,13 @@ pub const BULK_LEN_MAX: usize = 512 * 1024 * 1024;
 /// Longest inline command, its line end not counted: the server's `PROTO_INLINE_MAX_SIZE`.
 pub const INLINE_LEN_MAX: usize = 64 * 1024;
 
+/// Most arguments of a command before its client has logged in where it must: the server's own
+/// (`processMultibulkBuffer`, Redis 6.2 and later).
+pub const LOGIN_ARGS_MAX: usize = 10;
+
+/// Longest argument of such a command, likewise.
+pub const LOGIN_BULK_LEN_MAX: usize = 16 * 1024;
+
 /// What one call of [`RequestScanner::scan`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scanned {

@@ -49,6 +49,9 @@ pub(crate) struct Commons {
     broken_at: Cell<Option<Instant>>,
     /// When the server last let in a fresh connection on which nobody had logged in.
     open_at: Cell<Option<Instant>>,
+    /// The primary of this generation, if any, has told somebody that he had to log in first, and has
+    /// not served anybody since who had not.
+    closed_in: Cell<Option<u64>>,
 }
 
 /// What there is for one key.
@@ -273,8 +276,10 @@ async fn bring(worker: Rc<Worker>, key: Key) {
                 false => Brought::Nothing,
             }
         }
-        Ok(Some((_, Outcome::Refused))) => {
-            worker.commons.note_refusal(&key);
+        Ok(Some((_, outcome @ (Outcome::Refused | Outcome::NoLogin)))) => {
+            worker
+                .commons
+                .note_refusal(&key, outcome, topology.generation);
             Brought::Refused(topology.generation)
         }
         Ok(Some((_, Outcome::NotPrimary))) => {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::resp::{ProtocolError, RequestScanner, Scanned, inline};
 
 use super::intake::{Intake, Streaming};
+use super::lobby::bounded;
 use super::permit::Permit;
 use super::session::{Route, Session};
 use super::slot::Kind;
@@ -117,7 +118,10 @@ impl Session {
             if matches!(permit, Permit::Wait) || !intake.carry.is_empty() {
                 break;
             }
-            let scanned = intake.scanner.scan(&buffer[at.scan..]);
+            let mut scanned = intake.scanner.scan(&buffer[at.scan..]);
+            if matches!(permit, Permit::Login) {
+                scanned = scanned.and_then(|it| bounded(&intake.scanner, &buffer[at.frame..], it));
+            }
             if intake.reads_only
                 && !intake.only_reads(
                     &self.worker,
@@ -132,6 +136,9 @@ impl Session {
             permit = self.take_step(intake, buffer, &mut at, permit, scanned);
         }
         self.flush(buffer, &mut at, &permit);
+        if intake.streaming == Streaming::No && (at.frame > 0 || scanned == 0) {
+            intake.begun = self.worker.looks.count();
+        }
         if intake.done {
             at = Cursor::at(buffer.len());
         }

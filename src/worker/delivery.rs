@@ -10,8 +10,16 @@ use super::session::{Route, Session};
 use super::sharing::UNREAD_MAX;
 
 impl Session {
-    /// Writes `bytes` to the client, or queues what its socket does not take.
+    /// Passes on to the client what the server says.
     pub(crate) fn deliver(&self, bytes: &[u8]) {
+        if !self.served.get() {
+            self.note_service(bytes);
+        }
+        self.tell(bytes);
+    }
+
+    /// Writes `bytes` to the client, or queues what its socket does not take.
+    pub(super) fn tell(&self, bytes: &[u8]) {
         if self.client_gone.get() || bytes.is_empty() {
             return;
         }
@@ -61,7 +69,7 @@ impl Session {
         matches!(&*self.route.borrow(), Route::Shared(_))
     }
 
-    /// As [`Session::deliver`], for part of a large body in a buffer of its own.
+    /// As [`Session::tell`], for part of a large body in a buffer of its own.
     pub(crate) fn deliver_buffer(&self, buffer: BytesMut) {
         if self.client_gone.get() {
             return self.worker.spare.put(buffer);
@@ -84,7 +92,7 @@ impl Session {
         let muted = state.take_mute();
         drop(state);
         if !muted {
-            self.deliver(reply);
+            self.tell(reply);
         }
     }
 

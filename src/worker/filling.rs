@@ -23,7 +23,9 @@ const SLOTS_MAX: usize = 64 * 1024;
 impl Session {
     /// Passes on what the client sends; ready when anything else may have to be done.
     pub(super) fn poll_input(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(self.poll_fill(cx)) {
+        let filled = ready!(self.poll_fill(cx));
+        self.note_heard();
+        match filled {
             Ok(0) => self.end_of_input(),
             // Nothing more is there: all that is left to be done is to be told when there is.
             Ok(1..SCRATCH_LEN) if self.flows() => {

@@ -24,7 +24,9 @@ pub(super) enum Outcome {
     Welcome,
     /// It is that, and the server lets a script finish before it serves anybody.
     Busy,
-    /// It cannot be: nobody is logged in here, the login is not valid any more, or a script is in the
+    /// It cannot be: the server asks for a login, and there is none.
+    NoLogin,
+    /// It cannot be: the login is not valid any more, or a script is in the
     /// way.
     Refused,
     /// The node is no primary.
@@ -117,6 +119,7 @@ fn judged(reply: &[u8]) -> io::Result<Option<Outcome>> {
     }
     match rejection(reply, Class::Connection) {
         _ if is_busy(reply) => Ok(Some(Outcome::Refused)),
+        _ if reply.starts_with(b"-NOAUTH ") => Ok(Some(Outcome::NoLogin)),
         Rejection::None if !will_pass(reply) => Ok(Some(Outcome::Refused)),
         Rejection::NotPrimary => Ok(Some(Outcome::NotPrimary)),
         _ => Err(io::Error::other(
@@ -181,9 +184,10 @@ mod tests {
         assert_eq!(judged(b"+OK\r\n"), Some(None));
         assert_eq!(judged(b"%1\r\n+a\r\n+b\r\n"), Some(None));
         assert_eq!(judged(b"-MISCONF Errors writing\r\n"), Some(None));
+        let stranger = b"-NOAUTH Authentication required.\r\n";
+        assert_eq!(judged(stranger), Some(Some(Outcome::NoLogin)));
         for refused in [
-            &b"-NOAUTH Authentication required.\r\n"[..],
-            b"-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+            &b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"[..],
             b"-NOPROTO unsupported protocol version\r\n",
             b"-NOPERM no\r\n",
         ] {

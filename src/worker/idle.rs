@@ -138,6 +138,7 @@ impl Worker {
         self.tidy_shelf(now, self.generation());
         self.commons.tidy(now, self.generation());
         self.commons.look_after_stuck(self);
+        self.look_at_clients(now);
         let sessions = self.sessions.borrow();
         sessions
             .iter()

@@ -32,6 +32,8 @@ pub(crate) struct Intake {
     /// A blocking call was sent, or is being streamed, and is not answered. It may have to be asked
     /// again elsewhere, and what its client sent after it would have been executed by then.
     pub(super) awaits_pop: bool,
+    /// The look after which the command began of which only a part is there.
+    pub(super) begun: u32,
     /// The client has presented what it must where Steadfast logs in for it.
     pub(super) admitted: bool,
     /// MULTI was sent and neither EXEC nor DISCARD nor RESET since.
@@ -88,6 +90,7 @@ impl Intake {
             streaming: Streaming::No,
             blocked: false,
             awaits_pop: false,
+            begun: 0,
             admitted: config.client_password.is_none(),
             in_multi: false,
             hopeless: false,

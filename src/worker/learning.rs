@@ -52,6 +52,9 @@ impl Router {
             return Err(Fault::Mixed);
         }
         let deliver = self.learn(frame, link);
+        if let Some(head) = self.head().filter(|_| !succeeded(frame)) {
+            head.owner.hear_error(frame, link.generation);
+        }
         self.after_login(succeeded(frame), link);
         Ok(Some(Verdict {
             deliver,
@@ -146,6 +149,7 @@ impl Router {
                 let skipped = state.take_skip();
                 // Logged out, it is a stranger to the server as it is by now.
                 owner.vouched.set(false);
+                owner.served.set(false);
                 state.reset(self.front_frame());
                 Some(!skipped)
             }

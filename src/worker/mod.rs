@@ -12,7 +12,8 @@
 //! `intercept`, `stand_in` and `login` act on the few that need it. The `pool` finds a `link`; its
 //! `routing` and `verdict` pair replies with `slot`s, `learning` and `own_answers` take what they
 //! tell, and `delivery` writes them to the client. `ending` is how sessions end, `misuse` what ends one
-//! whose client speaks something else.
+//! whose client speaks something else, `dormant` one whose client says nothing, and `lobby` bounds those
+//! who have yet to log in.
 //!
 //! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
 //! becomes of each `case` (pure), the `backlog` keeps what is to be sent again until `resending` does
@@ -35,6 +36,7 @@ mod counters;
 mod cursors;
 mod cutting;
 mod delivery;
+mod dormant;
 mod ending;
 mod failing;
 mod filling;
@@ -53,6 +55,7 @@ mod key;
 mod learning;
 mod link;
 mod liveness;
+mod lobby;
 mod login;
 mod loss;
 mod meaning;
@@ -196,6 +199,7 @@ pub(crate) async fn run(parts: Parts) {
         dials: Semaphore::new(pool::DIALS_MAX),
         commons: commons::Commons::default(),
         shelf: idle::Shelf::default(),
+        looks: dormant::Looks::default(),
         clock: Cell::new(Instant::now()),
         complained: Cell::new(None),
         switched_at: Cell::new(None),
@@ -240,6 +244,8 @@ pub(crate) struct Worker {
     pub(crate) commons: commons::Commons,
     /// Links that clients have given back.
     shelf: idle::Shelf,
+    /// How often it has looked for clients that are overdue.
+    looks: dormant::Looks,
     /// A moment ago.
     clock: Cell<Instant>,
     /// When this worker last logged what every one of its sessions runs into.

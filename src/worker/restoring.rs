@@ -66,7 +66,7 @@ impl Session {
         let mut state = self.state.borrow_mut();
         if let Some(target) = state.break_redirection() {
             let broken = replies::redirection_broken(target);
-            self.deliver(&broken);
+            self.tell(&broken);
         }
         for wish in state.wishes() {
             link.ask(self, Kind::Restore(wish.is_vital()), wish.frame());
@@ -116,7 +116,7 @@ impl Session {
         drop(state);
         if flush {
             // Anything may have changed meanwhile; a server says the same on FLUSHALL.
-            self.deliver(replies::INVALIDATE_ALL);
+            self.tell(replies::INVALIDATE_ALL);
         }
         if let Route::Attached(link) = &*self.route.borrow() {
             link.restoring.set(false);

@@ -77,6 +77,10 @@ pub(crate) struct Session {
     pub(super) pinned: Cell<bool>,
     /// It has never logged in, and the server lets in who does not.
     pub(super) vouched: Cell<bool>,
+    /// The server has carried out something for it.
+    pub(super) served: Cell<bool>,
+    /// The look after which its client last sent something, or had reason not to.
+    pub(super) heard: Cell<u32>,
     /// When it was last sent something large.
     pub(super) bulky: Cell<Option<Instant>>,
     /// What its links have been through; none while all went well.
@@ -122,6 +126,8 @@ impl Session {
             in_line: Cell::new(false),
             pinned: Cell::new(false),
             vouched: Cell::new(false),
+            served: Cell::new(false),
+            heard: Cell::new(worker.looks.count()),
             bulky: Cell::default(),
             trouble: RefCell::default(),
         });

@@ -28,7 +28,11 @@ impl Session {
         at: &mut Cursor,
         permit: &Permit,
     ) {
-        let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN;
+        let large = intake.scanner.body_left().max(at.scan - at.frame) > STREAM_MIN
+            || self.is_for_server_alone(intake, &buffer[at.frame..at.scan], permit);
+        if intake.streaming == Streaming::No && large {
+            intake.begun = self.worker.looks.count();
+        }
         match (intake.streaming, permit) {
             (Streaming::No, _) if !large => return,
             (Streaming::No, _) if intake.is_part_of_hopeless() => {
@@ -65,6 +69,17 @@ impl Session {
         } else {
             at.run = at.scan;
         }
+    }
+
+    /// Whether the server is to see this beginning of a command at once, because it may refuse it before
+    /// the rest is there; once its name is, for what the reply will mean depends on that.
+    fn is_for_server_alone(&self, intake: &Intake, beginning: &[u8], permit: &Permit) -> bool {
+        let collected = intake.streaming == Streaming::No;
+        collected
+            && matches!(permit, Permit::Send(_))
+            && self.is_beyond_login(intake)
+            && !intake.scanner.name().is_empty()
+            && !intake.must_be_whole(beginning)
     }
 
     /// Sends what has come of a command too large to be kept.

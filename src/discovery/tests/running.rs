@@ -45,6 +45,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         on_uncertain: crate::config::OnUncertain::Reply,
         workers: 1,
         max_clients: 10,
+        client_idle_timeout: Duration::ZERO,
     }
 }
 
