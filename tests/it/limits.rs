@@ -196,6 +196,38 @@ fn more_clients_than_descriptors_end_nothing() {
 }
 
 #[test]
+fn accepting_pauses_while_there_are_no_descriptors_and_goes_on() {
+    let bed = Bed::lonely();
+    let proxy = Proxy::for_bed(&bed)
+        .descriptors(64)
+        .flag("--max-clients", "1000")
+        .start_ready();
+    let mut first = proxy.connect();
+    assert_eq!(first.call(&["PING"]), Value::Simple("PONG".into()));
+    // The kernel takes them, whoever accepts them.
+    let crowd: Vec<_> = (0..200).map(|_| proxy.connect()).collect();
+    wait_until(SOON, "an accept fails", || {
+        !proxy.events("accept_failed").is_empty()
+    });
+    let (told, ticks) = (proxy.events("accept_failed").len(), proxy.cpu_ticks());
+    std::thread::sleep(Duration::from_secs(2));
+    let told = proxy.events("accept_failed").len() - told;
+    let ticks = proxy.cpu_ticks() - ticks;
+    assert!(told < 20, "{told} lines in two seconds");
+    assert!(
+        ticks < 100,
+        "{ticks} ticks in two seconds: the acceptor spins"
+    );
+    assert_eq!(first.call(&["PING"]), Value::Simple("PONG".into()));
+    drop(crowd);
+    wait_until(SOON, "new clients are served", || {
+        let client = Client::try_connect(proxy.addr());
+        client.is_ok_and(|mut client| client.try_call(&["PING"]).is_ok())
+    });
+    assert!(proxy.is_alive());
+}
+
+#[test]
 fn clients_beyond_the_limit_are_told() {
     let bed = Bed::builder()
         .replicas(0)
