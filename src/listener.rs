@@ -1,6 +1,7 @@
 //! Accepting clients: binds, accepts, hands each socket to the least loaded worker.
 //!
-//! Nothing else is awaited between two accepts, and no failure of one accept ends the listener.
+//! Nothing else is awaited between two accepts but the turn of others, and no failure of one accept ends
+//! the listener.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::net::{HostPort, Incoming, has_options, set_options};
@@ -20,8 +22,11 @@ use crate::worker::Counters;
 /// Connections the kernel keeps for us until we accept them; it takes the smaller of this and
 /// `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// Accepted clients on their way to one worker.
-pub const HAND_OVER_MAX: usize = 1024;
+/// Accepted clients on their way to one worker; with more the kernel keeps them.
+pub const HAND_OVER_MAX: usize = 64;
+/// Clients accepted before whatever else this thread has to do has its turn, lest those who only
+/// connect keep all others waiting.
+const TURN_MAX: u32 = 16;
 /// Pauses after an accept failed for want of descriptors or memory; doubled up to the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -69,7 +74,12 @@ pub async fn accept(
         Err(error) => return tracing::error!(event = "listener_failed", %error),
     };
     let mut pause = PAUSE_MIN;
+    let mut taken = 0_u32;
     loop {
+        taken = taken.wrapping_add(1);
+        if taken.is_multiple_of(TURN_MAX) {
+            yield_now().await;
+        }
         match accept_one(&listener, &bell).await {
             Ok(client) => {
                 pause = PAUSE_MIN;

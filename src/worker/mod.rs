@@ -115,6 +115,8 @@ use session::Session;
 
 /// Bytes read from a socket at once into the worker's one buffer.
 const SCRATCH_LEN: usize = 64 * 1024;
+/// New clients taken in before others have their turn.
+const NEWCOMERS_MAX: u32 = 16;
 /// Least time between two log lines about the same trouble of all sessions.
 const COMPLAINT_GAP: Duration = Duration::from_secs(10);
 /// How often a worker shows a sign of life when it has nothing else to do.
@@ -205,14 +207,17 @@ pub(crate) async fn run(parts: Parts) {
         switched_at: Cell::new(None),
         feed_restored: Notify::new(),
     });
+    // A task like those of its clients, so that it comes in its turn.
+    let mut receiving = tokio::task::spawn_local(worker.clone().receive(clients));
     // Followed to the very end: dropping the view tells the publisher that nothing is sent here.
     let mut follow = std::pin::pin!(worker.clone().follow(view));
     tokio::select! {
         biased;
         () = stop.cancelled() => {}
-        () = worker.clone().receive(clients) => {}
+        _ = &mut receiving => {}
         () = &mut follow => {}
     }
+    receiving.abort();
     tokio::select! {
         biased;
         () = worker.finish() => {}
@@ -257,12 +262,18 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Takes in new clients until the acceptor is gone.
+    /// Takes in new clients until the acceptor is gone; between some and the next all those who were
+    /// ready before have their turn.
     async fn receive(self: Rc<Self>, mut clients: mpsc::Receiver<Incoming>) {
+        let mut taken = 0_u32;
         while let Some(client) = clients.recv().await {
             // A client that is gone already needs no session.
             if let Ok(transport) = client.enter() {
                 Session::start(&self, transport);
+            }
+            taken = taken.wrapping_add(1);
+            if taken.is_multiple_of(NEWCOMERS_MAX) {
+                tokio::task::yield_now().await;
             }
         }
     }
