@@ -29,6 +29,7 @@ mod endings;
 mod failover;
 mod held_bytes;
 mod hold;
+mod hostile;
 mod identity;
 mod lifecycle;
 mod limits;
