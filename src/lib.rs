@@ -23,7 +23,8 @@
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`net`]: sockets, plain or under TLS. [`tls`]: certificates, whom to
-//!   believe, and what a failed handshake means. [`shutdown`]: signals.
+//!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
+//!   and what a refused login means. [`shutdown`]: signals.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
@@ -48,7 +49,7 @@
 //! - A handshake belongs to the connection that makes it: it goes on inside that connection's reads, for
 //!   a limited time, and nobody waits for it. Bytes count as written when the TLS record they are in has
 //!   left completely.
-//! - Passwords live in [`config::Secret`], which prints nothing.
+//! - Passwords live in [`secrets::Secret`], which prints nothing.
 //!
 //! # Dependencies
 //! - `tokio`: runtimes and sockets. `tokio-util`: cancellation tokens, reads into buffers.
@@ -71,6 +72,7 @@ pub mod discovery;
 pub mod listener;
 pub mod net;
 pub mod resp;
+pub mod secrets;
 pub mod shutdown;
 #[cfg(test)]
 mod simulation;
@@ -146,6 +148,7 @@ pub async fn run(
     if !config.tls.is_empty() {
         others.spawn(tls::watch(config.tls.clone()));
     }
+    others.spawn(secrets::watch(config.passwords()));
     for listener in listeners.admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         others.spawn(admin::serve(

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::tls::Speech;
-use crate::config::{Config, Credentials};
 use crate::discovery::error::{Error, Rejection, RejectionKind};
+use crate::secrets::{Refusal, Whose};
 use crate::tls::{Failure, Leg};
 
 /// With whom something went wrong, which decides whose settings to look at.
@@ -12,39 +12,8 @@ use crate::tls::{Failure, Leg};
 pub(super) enum Party {
     /// A Sentinel.
     Sentinel,
-    /// A primary or replica, asked with the named login.
-    Server(Login),
-}
-
-/// Which credentials a data server is asked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Login {
-    /// Those of Steadfast's own checks.
-    Control,
-    /// Those Steadfast logs its clients in with.
-    Clients,
-    /// None: clients bring their own.
-    None,
-}
-
-impl Login {
-    pub(super) fn of(config: &Config) -> Self {
-        if config.control_credentials.is_some() {
-            Self::Control
-        } else if config.login.is_some() {
-            Self::Clients
-        } else {
-            Self::None
-        }
-    }
-
-    pub(super) fn credentials(self, config: &Config) -> Option<&Credentials> {
-        match self {
-            Self::Control => config.control_credentials.as_ref(),
-            Self::Clients => config.login.as_ref(),
-            Self::None => None,
-        }
-    }
+    /// A primary or replica, asked with this login.
+    Server(Whose),
 }
 
 impl Party {
@@ -55,12 +24,10 @@ impl Party {
         }
     }
 
-    /// The flag with the password, and the variable that may hold it instead.
-    fn password(self) -> (&'static str, &'static str) {
+    fn whose(self) -> Whose {
         match self {
-            Self::Sentinel => ("--sentinel-password-file", "STEADFAST_SENTINEL_PASSWORD"),
-            Self::Server(Login::Clients) => ("--password-file", "STEADFAST_PASSWORD"),
-            Self::Server(_) => ("--control-password-file", "STEADFAST_CONTROL_PASSWORD"),
+            Self::Sentinel => Whose::Sentinel,
+            Self::Server(whose) => whose,
         }
     }
 
@@ -143,21 +110,16 @@ pub(super) fn failure(party: Party, error: &Error, speech: Option<Speech>) -> St
 
 fn rejected(party: Party, rejection: &Rejection) -> String {
     let noun = party.noun();
-    let (flag, variable) = party.password();
     let text = &rejection.text;
+    if let Some(refusal) = rejection.refusal() {
+        let what = match refusal {
+            Refusal::NoLogin => "it requires a login and there was none",
+            Refusal::WrongPassword => "the login is refused",
+            Refusal::NoRight => "its user lacks a permission",
+        };
+        return format!("{what} ({text}): {}", refusal.advice(party.whose()));
+    }
     match rejection.kind {
-        RejectionKind::NoAuth => format!(
-            "this {noun} requires a password and none is set: give {flag} or {variable} ({text})"
-        ),
-        RejectionKind::WrongPass => wrong_password(party, flag, text),
-        RejectionKind::NoPerm => format!(
-            "its user lacks a permission ({text}): {}",
-            match party {
-                Party::Sentinel =>
-                    "grant +sentinel|master +sentinel|get-master-addr-by-name +sentinel|sentinels +sentinel|replicas +sentinel|myid +ping +subscribe, and the event channels, on every Sentinel",
-                Party::Server(_) => "grant +ping +role (or +hello) on every server",
-            }
-        ),
         RejectionKind::MaxClients => format!(
             "this {noun} has all the connections it allows: raise its maxclients or find who holds them ({text})"
         ),
@@ -170,18 +132,6 @@ fn rejected(party: Party, rejection: &Rejection) -> String {
         ),
         _ => format!("it answered: {text}"),
     }
-}
-
-fn wrong_password(party: Party, flag: &str, text: &str) -> String {
-    let advice = match party {
-        Party::Sentinel => {
-            "Sentinels have a password of their own, often another one than the data servers"
-        }
-        Party::Server(_) => {
-            "the data servers' password may differ from the Sentinels', and a user other than the default one is named by its own flag"
-        }
-    };
-    format!("the login is refused ({text}): check {flag} and the user; {advice}")
 }
 
 /// A Sentinel that does not monitor the name; `known` are those it does.

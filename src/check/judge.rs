@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::explain::Login;
 use super::privacy;
 use super::sentinel::{self, Sentinel};
 use super::server::{SETTINGS, Server};
@@ -13,6 +12,7 @@ use crate::discovery::earshot;
 use crate::discovery::error::RejectionKind;
 use crate::discovery::message::{Role, Trouble};
 use crate::net::HostPort;
+use crate::secrets::Whose;
 
 /// Fewer Sentinels cannot lose one and still agree; fewer servers cannot lose one and still have a
 /// replica.
@@ -101,14 +101,14 @@ fn weigh_primary(config: &Config, choice: &Choice, servers: &[Server], findings:
         Err(rejection) => findings.warnings.push(format!(
             "the role of {primary} could not be verified ({}): {}",
             rejection.text,
-            unknown_role(rejection.kind, Login::of(config))
+            unknown_role(rejection.kind, config.checks_as().0)
         )),
     }
 }
 
-fn unknown_role(kind: RejectionKind, login: Login) -> &'static str {
-    match (kind, login) {
-        (RejectionKind::NoAuth, Login::None) => {
+fn unknown_role(kind: RejectionKind, whose: Whose) -> &'static str {
+    match (kind, whose) {
+        (RejectionKind::NoAuth, Whose::Nobody) => {
             "the server wants a login, so the role is checked on each connection after its client's own AUTH; --control-password-file lets Steadfast check by itself, --password-file lets it log in for its clients"
         }
         (RejectionKind::Busy, _) => {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::explain::{Login, Party};
+use super::explain::Party;
 use super::sentinel::{explained, resolved};
 use crate::config::Config;
 use crate::discovery::connection::{Connection, Reply};
 use crate::discovery::error::{Error, Rejection, RejectionKind};
 use crate::discovery::message::{self, Role};
 use crate::net::HostPort;
+use crate::secrets::Whose;
 
 /// Settings that should not change with a failover.
 pub(super) const SETTINGS: [&str; 6] = [
@@ -54,13 +55,13 @@ pub(super) async fn ask(config: Arc<Config>, address: HostPort) -> Server {
 /// The clients' login is tried as well where Steadfast's own checks have another.
 async fn ask_with_each_login(config: &Config, address: &HostPort) -> Result<Answer, String> {
     let limit = config.connect_timeout;
-    let login = Login::of(config);
+    let (whose, _) = config.checks_as();
     let answer = match converse(config, address).await {
         Ok(answer) => answer,
-        Err(error) => return Err(explained(config, Party::Server(login), address, error).await),
+        Err(error) => return Err(explained(config, Party::Server(whose), address, error).await),
     };
-    if login == Login::Control && config.login.is_some() {
-        let party = Party::Server(Login::Clients);
+    if whose == Whose::Control && config.login.is_some() {
+        let party = Party::Server(Whose::Clients);
         if let Err(error) = Connection::open(
             address,
             config.tls.upstream.as_ref(),
@@ -77,7 +78,7 @@ async fn ask_with_each_login(config: &Config, address: &HostPort) -> Result<Answ
 
 async fn converse(config: &Config, address: &HostPort) -> Result<Answer, Error> {
     let limit = config.connect_timeout;
-    let credentials = Login::of(config).credentials(config);
+    let (_, credentials) = config.checks_as();
     let mut connection =
         Connection::open(address, config.tls.upstream.as_ref(), credentials, limit).await?;
     let mut replies = connection

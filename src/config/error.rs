@@ -1,10 +1,8 @@
 //! Why settings are refused. Each text says what to do.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
-use crate::tls;
+use crate::{secrets, tls};
 
 /// Settings that are each well formed but cannot be used.
 #[derive(Debug)]
@@ -16,24 +14,8 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A password file cannot be read.
-    PasswordFile {
-        /// The flag that names the file.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        error: io::Error,
-    },
-    /// A password file is not usable as a password.
-    PasswordFileContent {
-        /// The flag that names the file.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with the content.
-        reason: &'static str,
-    },
+    /// A password file holds no password that could be used.
+    Password(secrets::Unusable),
     /// A user without a password.
     UserWithoutPassword {
         /// `""`, `"control-"` or `"sentinel-"`.
@@ -61,14 +43,7 @@ impl fmt::Display for Error {
                 f,
                 "the environment variable {name} is of no use: {reason}; correct it, or give --sentinel"
             ),
-            Self::PasswordFile { flag, path, error } => write!(
-                f,
-                "cannot read the password file {} given with {flag}: {error}; check the path and that this user may read it",
-                path.display()
-            ),
-            Self::PasswordFileContent { flag, path, reason } => {
-                write!(f, "the password file {} given with {flag} {reason}", path.display())
-            }
+            Self::Password(unusable) => unusable.fmt(f),
             Self::UserWithoutPassword { prefix, variable } => write!(
                 f,
                 "--{prefix}username is given without a password: add --{prefix}password-file or {variable} (for a user without one, any text will do)"
@@ -92,7 +67,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::PasswordFile { error, .. } => Some(error),
+            Self::Password(unusable) => unusable.source(),
             Self::Tls(unusable) => unusable.source(),
             _ => None,
         }

@@ -10,7 +10,6 @@ mod limits;
 mod memory;
 mod parse;
 mod platform;
-mod secret;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -20,7 +19,6 @@ pub use error::Error;
 pub use flags::Command;
 pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
-pub use secret::{Credentials, Secret};
 
 use std::ffi::OsString;
 use std::fmt;
@@ -29,6 +27,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::net::HostPort;
+use crate::secrets::{Credentials, Password, Whose};
 use crate::tls::Legs;
 
 /// Looks a variable up in the environment.
@@ -147,7 +146,7 @@ pub struct Config {
     /// Log in upstream on behalf of clients.
     pub login: Option<Credentials>,
     /// What clients must present when Steadfast logs in for them.
-    pub client_password: Option<Secret>,
+    pub client_password: Option<Password>,
     /// How clients share links.
     pub pool: Pool,
     /// How long commands wait for a primary.
@@ -186,6 +185,30 @@ pub struct Config {
     pub max_clients: usize,
     /// A client that sends nothing for so long, and waits for nothing, is closed; zero closes none.
     pub client_idle_timeout: Duration,
+}
+
+impl Config {
+    /// Whom Steadfast's own checks of data nodes log in as.
+    #[must_use]
+    pub fn checks_as(&self) -> (Whose, Option<&Credentials>) {
+        match (&self.control_credentials, &self.login) {
+            (Some(control), _) => (Whose::Control, Some(control)),
+            (None, Some(login)) => (Whose::Clients, Some(login)),
+            (None, None) => (Whose::Nobody, None),
+        }
+    }
+
+    /// Every password.
+    #[must_use]
+    pub fn passwords(&self) -> Vec<Password> {
+        let credentials = [
+            &self.login,
+            &self.control_credentials,
+            &self.sentinel_credentials,
+        ];
+        let passwords = credentials.into_iter().flatten().map(|it| &it.password);
+        passwords.chain(&self.client_password).cloned().collect()
+    }
 }
 
 /// `--hold-timeout`.

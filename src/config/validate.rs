@@ -1,15 +1,12 @@
 //! From what was written to what may run: defaults that depend on the machine, passwords, and the
 //! rules that span several settings.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
-use zeroize::Zeroizing;
+use std::path::PathBuf;
 
 use super::flags::{Cli, LoginFlags, Toggle};
-use super::{Config, Credentials, Env, Error, Machine, Secret, limits, parse, platform};
+use super::{Config, Env, Error, Machine, limits, parse, platform};
 use crate::net::HostPort;
+use crate::secrets::{Credentials, Password, Secret, SecretFile};
 
 /// Most data threads taken without being asked for; more links only take batches apart.
 const DEFAULT_WORKERS_MAX: usize = 4;
@@ -18,8 +15,6 @@ const DEFAULT_WORKERS_MAX: usize = 4;
 /// and half off the server's, with 50 clients, pipelined or not. With 500 clients there was no
 /// difference, and short connections cost no switch of threads.
 const PROCESSORS_PER_WORKER: usize = 2;
-/// A longer file is no password file; `AUTH` with more would only fill buffers.
-const PASSWORD_LEN_MAX: usize = 4096;
 
 /// Checks everything and fills in what was left open.
 pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config, Error> {
@@ -120,7 +115,7 @@ fn refuse_open_login(config: &Config) -> Result<(), Error> {
 
 struct Passwords {
     login: Option<Credentials>,
-    client: Option<Secret>,
+    client: Option<Password>,
     control: Option<Credentials>,
     sentinel: Option<Credentials>,
 }
@@ -193,44 +188,13 @@ impl Source {
         }
     }
 
-    fn password(&self, file: &Option<PathBuf>, env: Env<'_>) -> Result<Option<Secret>, Error> {
+    fn password(&self, file: &Option<PathBuf>, env: Env<'_>) -> Result<Option<Password>, Error> {
         if let Some(path) = file {
-            return self.read(path).map(Some);
+            let (flag, path) = (self.flag, path.clone());
+            let password = Password::from_file(SecretFile { flag, path });
+            return password.map(Some).map_err(Error::Password);
         }
         let literal = env(self.variable).filter(|value| !value.is_empty());
-        Ok(literal.map(|value| Secret::new(value.into_encoded_bytes())))
+        Ok(literal.map(|value| Password::fixed(Secret::new(value.into_encoded_bytes()))))
     }
-
-    fn read(&self, path: &Path) -> Result<Secret, Error> {
-        let bytes = read_bounded(path).map_err(|error| Error::PasswordFile {
-            flag: self.flag,
-            path: path.to_owned(),
-            error,
-        })?;
-        let unusable = |reason| Error::PasswordFileContent {
-            flag: self.flag,
-            path: path.to_owned(),
-            reason,
-        };
-        // One newline is the editor's; a second one would be the password's.
-        let password = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        match password.len() {
-            0 => Err(unusable("is empty: put the password into it")),
-            len if len > PASSWORD_LEN_MAX => Err(unusable(
-                "is longer than 4096 bytes: it cannot be a password, check the path",
-            )),
-            _ => Ok(Secret::new(password)),
-        }
-    }
-}
-
-/// Reads at most one byte more than a password and its newline may have.
-fn read_bounded(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let limit = PASSWORD_LEN_MAX + 2;
-    // Large enough from the start, so that growing leaves no copy behind unwiped.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 1));
-    File::open(path)?
-        .take(limit as u64)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -113,6 +113,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::secrets::Whose;
 
     fn word(text: &str) -> Reply {
         Reply::SimpleString(text.into())
@@ -171,6 +172,7 @@ mod tests {
         let settings = Arc::new(Settings {
             tls: None,
             credentials: None,
+            whose: Whose::Nobody,
             connect_timeout: ANSWER_LIMIT,
             heartbeat_timeout: ANSWER_LIMIT,
         });

@@ -13,11 +13,12 @@ use redis_protocol::resp2::decode::decode;
 use redis_protocol::resp2::types::OwnedFrame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::error::{Error, Rejection, RejectionKind};
 use super::framing::{BadFrame, Framer};
-use crate::config::Credentials;
 use crate::net::{self, HostPort, Transport};
+use crate::secrets::{Credentials, Secret};
 use crate::tls::Client;
 
 /// A decoded control reply; an error reply among the elements of an array stays what it is.
@@ -25,6 +26,8 @@ pub type Reply = OwnedFrame;
 
 /// Room made for one read.
 const READ_LEN: usize = 4 << 10;
+/// What a count or a length, and the line ends around it, take up at most.
+const HEAD_LEN_MAX: usize = 25;
 
 /// A connection for control traffic.
 #[derive(Debug)]
@@ -123,10 +126,7 @@ impl Connection {
     /// # Errors
     /// When the socket fails.
     pub(super) async fn send(&mut self, commands: &[&[&[u8]]]) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        for args in commands {
-            encode(args, &mut bytes);
-        }
+        let bytes = encoded(commands);
         match self.stream.write_all(&bytes).await {
             // The peer may have said why it closed ("max number of clients"); reading tells.
             Err(error) if is_hangup(&error) => Ok(()),
@@ -160,16 +160,36 @@ impl Connection {
         }
     }
 
+    /// Logs in; where the password was replaced lately, the server may still want the one before.
     async fn login(&mut self, credentials: &Credentials, limit: Duration) -> Result<(), Error> {
-        let password = credentials.password.expose();
-        let result = match &credentials.username {
-            Some(user) => {
-                self.request(&[b"AUTH", user.as_bytes(), password], limit)
-                    .await
+        let user = credentials.username.as_deref();
+        let mut outcome = Ok(());
+        for secret in credentials.password.known().in_turn() {
+            match self.authenticate(user, secret, limit).await {
+                Err(Error::Rejected(rejection)) if rejection.kind == RejectionKind::WrongPass => {
+                    // What was said of the newest is what counts.
+                    outcome = outcome.and(Err(Error::Rejected(rejection)));
+                }
+                answer => return answer,
             }
-            None => self.request(&[b"AUTH", password], limit).await,
-        };
-        match result {
+        }
+        credentials.password.doubt();
+        outcome
+    }
+
+    async fn authenticate(
+        &mut self,
+        user: Option<&str>,
+        secret: &Secret,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let words = [
+            Some(&b"AUTH"[..]),
+            user.map(str::as_bytes),
+            Some(secret.expose()),
+        ];
+        let words: Vec<_> = words.into_iter().flatten().collect();
+        match self.request(&words, limit).await {
             Ok(_) => Ok(()),
             Err(Error::Rejected(rejection)) if needs_no_password(&rejection) => Ok(()),
             Err(error) => Err(error),
@@ -206,19 +226,28 @@ fn dial_error(limit: Duration) -> impl Fn(io::Error) -> Error {
     }
 }
 
-fn encode(args: &[&[u8]], out: &mut Vec<u8>) {
-    out.extend(format!("*{}\r\n", args.len()).bytes());
-    for arg in args {
-        out.extend(format!("${}\r\n", arg.len()).bytes());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
+/// The commands as they are sent; there may be a password among them.
+fn encoded(commands: &[&[&[u8]]]) -> Zeroizing<Vec<u8>> {
+    let args = || commands.iter().copied().flatten();
+    let heads = (commands.len() + args().count()) * HEAD_LEN_MAX;
+    // Large enough from the start, so that growing leaves no copy behind unwiped.
+    let len = heads + args().map(|arg| arg.len()).sum::<usize>();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(len));
+    for args in commands {
+        bytes.extend(format!("*{}\r\n", args.len()).bytes());
+        for arg in *args {
+            bytes.extend(format!("${}\r\n", arg.len()).bytes());
+            bytes.extend_from_slice(arg);
+            bytes.extend_from_slice(b"\r\n");
+        }
     }
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use crate::secrets::Password;
     use tokio::net::TcpListener;
 
     const LIMIT: Duration = Duration::from_millis(300);
@@ -282,7 +311,7 @@ mod tests {
     async fn a_refused_login_is_said_and_a_needless_one_is_no_failure() {
         let credentials = Credentials {
             username: None,
-            password: Secret::new("hidden"),
+            password: Password::fixed(Secret::new("hidden")),
         };
         let wrong = server(b"-WRONGPASS invalid username-password pair\r\n").await;
         let error = Connection::open(&wrong, None, Some(&credentials), LIMIT).await;

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::framing::BadFrame;
+use crate::secrets::{Refusal, Whose};
 
 /// Longest part of a server's error text that is kept.
 const TEXT_LEN_MAX: usize = 200;
@@ -43,6 +44,14 @@ impl Error {
         ]
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    }
+
+    /// What it says, and what to do where the login or its rights are at fault.
+    pub fn advised(&self, whose: Whose) -> String {
+        match self {
+            Self::Rejected(rejection) => rejection.advised(whose),
+            other => other.to_string(),
+        }
     }
 }
 
@@ -96,11 +105,7 @@ pub struct Rejection {
 impl Rejection {
     /// Sorts an error reply by its text.
     pub fn new(text: &str) -> Self {
-        let word = text.split(' ').next().unwrap_or_default();
-        let kind = match word {
-            "NOAUTH" => RejectionKind::NoAuth,
-            "WRONGPASS" => RejectionKind::WrongPass,
-            "NOPERM" => RejectionKind::NoPerm,
+        let kind = match text.split(' ').next().unwrap_or_default() {
             "BUSY" => RejectionKind::Busy,
             "LOADING" => RejectionKind::Loading,
             "MASTERDOWN" => RejectionKind::MasterDown,
@@ -108,9 +113,12 @@ impl Rejection {
             _ if text.contains("No such master") || text.contains("No such primary") => {
                 RejectionKind::NoSuchMaster
             }
-            // Redis 5 and older.
-            _ if text.contains("invalid password") => RejectionKind::WrongPass,
-            _ => RejectionKind::Other,
+            _ => match Refusal::of(text) {
+                Some(Refusal::NoLogin) => RejectionKind::NoAuth,
+                Some(Refusal::WrongPassword) => RejectionKind::WrongPass,
+                Some(Refusal::NoRight) => RejectionKind::NoPerm,
+                None => RejectionKind::Other,
+            },
         };
         let text = text
             .chars()
@@ -119,13 +127,31 @@ impl Rejection {
             .collect();
         Self { kind, text }
     }
+
+    /// Whether it is about who asks, and how.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self.kind {
+            RejectionKind::NoAuth => Some(Refusal::NoLogin),
+            RejectionKind::WrongPass => Some(Refusal::WrongPassword),
+            RejectionKind::NoPerm => Some(Refusal::NoRight),
+            _ => None,
+        }
+    }
+
+    /// What it says, and what to do where the login or its rights are at fault.
+    pub fn advised(&self, whose: Whose) -> String {
+        match self.refusal() {
+            Some(refusal) => format!("{self}: {}", refusal.advice(whose)),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = &self.text;
         match self.kind {
-            RejectionKind::NoAuth => write!(f, "it requires a login and none is set ({text})"),
+            RejectionKind::NoAuth => write!(f, "it requires a login and there was none ({text})"),
             RejectionKind::WrongPass => write!(f, "it refuses the user or password ({text})"),
             RejectionKind::NoPerm => write!(f, "the user lacks a permission ({text})"),
             RejectionKind::NoSuchMaster => write!(f, "it does not know the primary name ({text})"),

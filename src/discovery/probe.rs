@@ -12,8 +12,8 @@ use super::election::Says;
 use super::error::{Error, Rejection, RejectionKind};
 use super::message::{self, Role};
 use super::signal::Reading;
-use crate::config::Credentials;
 use crate::net::HostPort;
+use crate::secrets::{Credentials, Whose};
 use crate::tls::Client;
 
 /// How a node is logged in to and how long it may take.
@@ -21,6 +21,7 @@ use crate::tls::Client;
 pub(super) struct Settings {
     pub(super) tls: Option<Arc<Client>>,
     pub(super) credentials: Option<Credentials>,
+    pub(super) whose: Whose,
     pub(super) connect_timeout: Duration,
     pub(super) heartbeat_timeout: Duration,
 }
@@ -100,10 +101,10 @@ impl Probe {
             result = self.pulse().await;
         }
         match result {
-            Ok(pulse) => Some(judge(pulse)),
+            Ok(pulse) => Some(judge(pulse, self.settings.whose)),
             Err(error) => {
                 self.connection = None;
-                (!error.is_local()).then(|| without_pulse(began, &error))
+                (!error.is_local()).then(|| without_pulse(began, &error, self.settings.whose))
             }
         }
     }
@@ -191,7 +192,7 @@ async fn identify(connection: &mut Connection, limit: Duration) -> Result<Identi
     }
 }
 
-fn judge(pulse: Pulse) -> Look {
+fn judge(pulse: Pulse, whose: Whose) -> Look {
     let mut offset = None;
     let (says, error) = match (&pulse.ping, &pulse.role) {
         (_, Ok(Some(Role::Replica))) => (Says::Replica, None),
@@ -204,7 +205,7 @@ fn judge(pulse: Pulse) -> Look {
             (Says::Master, None)
         }
         (_, Ok(None)) => (Says::Alive, Some("its role reply is unknown".to_owned())),
-        (_, Err(rejection)) => (says(rejection.kind), Some(rejection.to_string())),
+        (_, Err(rejection)) => (says(rejection.kind), Some(rejection.advised(whose))),
     };
     Look {
         sent: pulse.sent,
@@ -215,7 +216,7 @@ fn judge(pulse: Pulse) -> Look {
     }
 }
 
-fn without_pulse(sent: Instant, error: &Error) -> Look {
+fn without_pulse(sent: Instant, error: &Error, whose: Whose) -> Look {
     Look {
         sent,
         says: match error {
@@ -224,7 +225,7 @@ fn without_pulse(sent: Instant, error: &Error) -> Look {
         },
         identity: Identity::default(),
         offset: None,
-        error: Some(error.to_string()),
+        error: Some(error.advised(whose)),
     }
 }
 
@@ -242,7 +243,7 @@ mod tests {
     use super::*;
 
     fn pulse(ping: Option<&str>, role: Result<Role, &str>) -> Says {
-        judge(Pulse {
+        let pulse = Pulse {
             sent: Instant::now(),
             ping: match ping {
                 None => Ok(Reply::SimpleString(b"PONG".to_vec())),
@@ -250,8 +251,8 @@ mod tests {
             },
             role: role.map(Some).map_err(Rejection::new),
             identity: Identity::default(),
-        })
-        .says
+        };
+        judge(pulse, Whose::Nobody).says
     }
 
     #[test]
@@ -269,8 +270,9 @@ mod tests {
         assert_eq!(pulse(None, Err("NOPERM x")), Says::MayNotAsk);
         assert_eq!(pulse(Some("BUSY x"), Err("BUSY x")), Says::Alive);
         let full = Error::Rejected(Rejection::new("ERR max number of clients reached"));
-        assert_eq!(without_pulse(Instant::now(), &full).says, Says::Alive);
+        let says = |error: &Error| without_pulse(Instant::now(), error, Whose::Nobody).says;
+        assert_eq!(says(&full), Says::Alive);
         let gone = Error::TimedOut(Duration::from_secs(1));
-        assert_eq!(without_pulse(Instant::now(), &gone).says, Says::Nothing);
+        assert_eq!(says(&gone), Says::Nothing);
     }
 }

@@ -11,8 +11,8 @@ use super::connection::{Connection, Reply};
 use super::error::{Error, Rejection, RejectionKind};
 use super::message::{self, BadAnswer, MasterFields};
 use super::signal::{News, Signal, jitter};
-use crate::config::Credentials;
 use crate::net::HostPort;
+use crate::secrets::{Credentials, Whose};
 use crate::tls::Client;
 
 /// How long one answer may take.
@@ -120,7 +120,7 @@ impl Poller {
                 self.peer = None;
                 News::Failed {
                     asked,
-                    error: error.to_string(),
+                    error: error.advised(Whose::Sentinel),
                 }
             }
         }

@@ -16,6 +16,7 @@ use super::message;
 use super::sentinel::Settings;
 use super::signal::{News, Signal, jitter};
 use crate::net::HostPort;
+use crate::secrets::Whose;
 
 /// How often the connection is PINGed; silence for two of these ends it.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ impl Listener {
                 Error::Rejected(Rejection { kind, .. }) if lasts(kind) => RETRY_REFUSED,
                 _ => pause,
             };
-            let error = error.to_string();
+            let error = error.advised(Whose::Sentinel);
             self.send(News::Unsubscribed { error }).await;
             sleep(jitter(wait / 2, wait)).await;
             pause = (pause * 2).min(RETRY_MAX);
@@ -149,9 +150,13 @@ impl Listener {
     }
 }
 
-/// Whether a refusal stays until somebody changes the Sentinel's configuration.
+/// Whether a refusal stays until somebody changes the Sentinel's configuration. A password may just
+/// be in the middle of being replaced.
 fn lasts(kind: &RejectionKind) -> bool {
-    !matches!(kind, RejectionKind::MaxClients | RejectionKind::Loading)
+    !matches!(
+        kind,
+        RejectionKind::MaxClients | RejectionKind::Loading | RejectionKind::WrongPass
+    )
 }
 
 fn is_kind(reply: &Reply, kind: &str) -> bool {

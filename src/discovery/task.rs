@@ -241,10 +241,11 @@ fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
         poll_interval: config.poll_interval,
         learn_peers: config.sentinel_discovery,
     };
-    let control = config.control_credentials.clone();
+    let (whose, credentials) = config.checks_as();
     let nodes = probe::Settings {
         tls: config.tls.upstream.clone(),
-        credentials: control.or(config.login.clone()),
+        credentials: credentials.cloned(),
+        whose,
         connect_timeout: config.connect_timeout,
         heartbeat_timeout: config.heartbeat_timeout,
     };

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
-use crate::config::{Config, Credentials};
+use crate::config::Config;
 use crate::net::Transport;
 use crate::resp::{Args, Special, replies};
+use crate::secrets::{Credentials, Refusal, Secret, Whose};
 
 use super::intake::Intake;
 use super::link::Link;
@@ -21,6 +23,8 @@ use super::slot::Kind;
 
 /// Longest answer to AUTH that is read.
 const ANSWER_MAX: usize = 1024;
+/// What a count or a length, and the line ends around it, take up at most.
+const HEAD_LEN_MAX: usize = 25;
 
 /// A client that has not presented the password yet: only AUTH and HELLO AUTH get it any further.
 pub(super) fn admit(
@@ -87,13 +91,18 @@ pub(super) fn answer_for_server(
 /// RESET makes the link's user the default one again; ours is restored before anything else.
 pub(super) fn renew(session: &Rc<Session>, intake: &mut Intake, link: &Link) {
     if let Some(login) = &session.worker.config.login {
-        link.ask(session, Kind::Login, &auth_command(login));
+        let known = login.password.known();
+        // Should the server want the one before, the link ends, and the next one is asked with both.
+        if let Some(secret) = known.in_turn().next() {
+            link.ask(session, Kind::Login, &auth_command(login, secret));
+        }
         intake.blocked = true;
         intake.admitted = session.worker.config.client_password.is_none();
     }
 }
 
-/// Logs a fresh connection in.
+/// Logs a fresh connection in; where the password was replaced lately, the server may still want the
+/// one before.
 ///
 /// # Errors
 /// The socket's, or `PermissionDenied` with the server's words.
@@ -103,17 +112,23 @@ pub(super) async fn log_in(
     limit: Duration,
 ) -> io::Result<()> {
     let exchange = async {
-        stream.write_all(&auth_command(login)).await?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n") {
-            if answer.len() >= ANSWER_MAX || stream.read_buf(&mut answer).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+        let mut refusal = None;
+        for secret in login.password.known().in_turn() {
+            stream.write_all(&auth_command(login, secret)).await?;
+            let words = answer(stream).await?;
+            if words.starts_with('+') {
+                return Ok(());
+            }
+            let words = words.trim_start_matches('-');
+            let is_wrong = Refusal::of(words) == Some(Refusal::WrongPassword);
+            // What was said of the newest is what counts.
+            refusal.get_or_insert_with(|| words.to_owned());
+            if !is_wrong {
+                break;
             }
         }
-        if answer.starts_with(b"+") {
-            return Ok(());
-        }
-        let words = String::from_utf8_lossy(&answer).trim().to_owned();
+        login.password.doubt();
+        let words = refusal.unwrap_or_default();
         Err(io::Error::new(io::ErrorKind::PermissionDenied, words))
     };
     timeout(limit, exchange)
@@ -121,18 +136,37 @@ pub(super) async fn log_in(
         .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
 }
 
-fn auth_command(login: &Credentials) -> Vec<u8> {
+/// One line from the server.
+async fn answer(stream: &mut Transport) -> io::Result<String> {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n") {
+        if answer.len() >= ANSWER_MAX || stream.read_buf(&mut answer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer).trim().to_owned())
+}
+
+/// What to do about a login of ours that failed.
+pub(super) fn advice(error: &io::Error) -> &'static str {
+    match Refusal::of(&error.to_string()) {
+        Some(refusal) => refusal.advice(Whose::Clients),
+        None => "Steadfast could not log in for its clients",
+    }
+}
+
+fn auth_command(login: &Credentials, secret: &Secret) -> Zeroizing<Vec<u8>> {
     let user = login.username.as_deref().map(str::as_bytes);
-    command(
-        [Some(&b"AUTH"[..]), user, Some(login.password.expose())]
-            .into_iter()
-            .flatten(),
-    )
+    let words = [Some(&b"AUTH"[..]), user, Some(secret.expose())];
+    Zeroizing::new(command(words.into_iter().flatten()))
 }
 
 /// A multibulk command of `args`.
 pub(super) fn command<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Vec<u8> {
-    let mut frame = format!("*{}\r\n", args.clone().count()).into_bytes();
+    let sizes = args.clone().map(|arg| arg.len() + HEAD_LEN_MAX);
+    // Large enough from the start: where it is to be wiped, growing leaves no copy behind.
+    let mut frame = Vec::with_capacity(HEAD_LEN_MAX + sizes.sum::<usize>());
+    frame.extend_from_slice(format!("*{}\r\n", args.clone().count()).as_bytes());
     for arg in args {
         frame.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
         frame.extend_from_slice(arg);

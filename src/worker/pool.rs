@@ -106,7 +106,7 @@ pub(super) async fn establish(worker: &Worker, topology: &Topology) -> io::Resul
     if let Some(credentials) = &config.login {
         login::log_in(&mut transport, credentials, config.connect_timeout).await.inspect_err(|error| {
             if worker.may_complain() {
-                tracing::error!(event = "login_failed", primary = %address, %error, "check --username and --password-file");
+                tracing::error!(event = "login_failed", primary = %address, %error, "{}", login::advice(error));
             }
         })?;
     }

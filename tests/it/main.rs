@@ -42,6 +42,7 @@ mod refusals;
 mod resources;
 mod restoring;
 mod scripts;
+mod secrets;
 mod sentinel_trouble;
 mod serving;
 mod sharing;

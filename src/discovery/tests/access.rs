@@ -2,9 +2,10 @@
 
 use super::bed::{Server, until};
 use super::running::{Running, config};
-use crate::config::{Config, Credentials, Secret};
+use crate::config::Config;
 use crate::discovery::message;
 use crate::net::HostPort;
+use crate::secrets::{Credentials, Password, Secret};
 use crate::topology::Gate;
 
 /// One node and one Sentinel that names it, each with some more configuration.
@@ -19,7 +20,7 @@ fn pair(dir: &std::path::Path, node: &str, sentinel: &str) -> (Server, Server) {
 fn login(username: Option<&str>, password: &str) -> Option<Credentials> {
     Some(Credentials {
         username: username.map(str::to_owned),
-        password: Secret::new(password),
+        password: Password::fixed(Secret::new(password)),
     })
 }
 

@@ -1,11 +1,11 @@
-//! Passwords: kept out of logs and errors by a hand-written `Debug`, wiped when dropped.
+//! One password: kept out of logs and errors by a hand-written `Debug`, wiped when dropped.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
 /// A password. Printing it prints nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
@@ -15,11 +15,13 @@ impl Secret {
     }
 
     /// The bytes, for sending to a server.
+    #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
     /// Compares without telling by its duration how much was right.
+    #[must_use]
     pub fn matches(&self, presented: &[u8]) -> bool {
         let differing = self
             .0
@@ -36,15 +38,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
-}
-
-/// Who to log in as. Without a user name the password alone is sent (`requirepass`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// ACL user, or none for the default user.
-    pub username: Option<String>,
-    /// Its password.
-    pub password: Secret,
 }
 
 #[cfg(test)]
@@ -73,14 +66,5 @@ mod tests {
         check("a\0", "a", false);
         check("a", "a\0", false);
         check("", "", true);
-    }
-
-    #[test]
-    fn printing_tells_nothing() {
-        let credentials = Credentials {
-            username: Some("app".to_owned()),
-            password: Secret::new("hunter2"),
-        };
-        assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

@@ -1,0 +1,58 @@
+//! Looks at password files again and again, and says in the log what came of it.
+//!
+//! Kubernetes swaps a symbolic link two levels up, which no watch on a file survives, and others
+//! write in place: so the content is read again and compared.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::Password;
+use super::password::News;
+
+/// How often each file is read again.
+const PERIOD: Duration = Duration::from_secs(10);
+/// How soon at most, however often a server takes the password for wrong.
+const GAP_MIN: Duration = Duration::from_millis(250);
+
+/// Looks at the files of `passwords`, for ever; at those of others never.
+pub async fn watch(passwords: Vec<Password>) {
+    let from_files = passwords.into_iter().filter(|one| one.file().is_some());
+    // Each by itself: a volume that hangs must hang no other.
+    let watches: JoinSet<_> = from_files.map(follow).collect();
+    watches.join_all().await;
+}
+
+async fn follow(password: Password) {
+    loop {
+        sleep(GAP_MIN).await;
+        tokio::select! {
+            () = sleep(PERIOD) => {}
+            () = password.doubted() => {}
+        }
+        let looked_at = password.clone();
+        // Nothing in there panics.
+        if let Ok(news) = tokio::task::spawn_blocking(move || looked_at.refresh()).await {
+            tell(&password, &news);
+        }
+    }
+}
+
+fn tell(password: &Password, news: &News) {
+    let flag = password.file().map(|file| file.flag);
+    match news {
+        News::None => {}
+        News::Renewed => tracing::info!(
+            event = "password_renewed",
+            flag,
+            "the file has another password; connections that are open stay"
+        ),
+        News::Refused(fault) => tracing::error!(
+            event = "password_not_renewed",
+            flag,
+            error = %fault,
+            "the password of before is kept"
+        ),
+    }
+}
