@@ -7,11 +7,11 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{BoolishValueParser, StyledStr};
-use clap::error::{ContextKind, ContextValue};
+use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use super::complaint::{name_variable, without_passwords};
 use super::tls::TlsFlags;
 use super::{
     BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
@@ -278,7 +278,9 @@ impl Cli {
     /// clap's, which also stand for "help was asked for".
     pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<Self, clap::Error> {
         let mut command = described(Self::command());
-        let matches = command.try_get_matches_from_mut(args.clone())?;
+        let matches = command
+            .try_get_matches_from_mut(args.clone())
+            .map_err(without_passwords)?;
         let mut all = args;
         // Before the subcommand, if there is one: the flags are global.
         let at = all.len().min(1);
@@ -295,7 +297,7 @@ impl Cli {
         // What fails only now can only come from the environment.
         let mut matches = command
             .try_get_matches_from_mut(all)
-            .map_err(name_variable)?;
+            .map_err(|error| without_passwords(name_variable(error)))?;
         Self::from_arg_matches_mut(&mut matches)
     }
 }
@@ -330,19 +332,4 @@ fn described(command: clap::Command) -> clap::Command {
         help.push_str(&format!(" [env: {}]", variable(long)));
         arg.help(help).hide_default_value(true).global(true)
     })
-}
-
-fn name_variable(mut error: clap::Error) -> clap::Error {
-    let flag = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(flag)) => flag.clone(),
-        _ => return error,
-    };
-    let long = flag.trim_start_matches('-');
-    let long = long.split([' ', '=', '[']).next().unwrap_or(long);
-    let tip = format!("the value comes from the environment: {}", variable(long));
-    error.insert(
-        ContextKind::Suggested,
-        ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
-    );
-    error
 }

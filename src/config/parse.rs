@@ -139,6 +139,11 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
 
 /// A Sentinel: the port may be left out, and a bare IPv6 address needs no brackets then.
 pub(super) fn sentinel(text: &str) -> Result<HostPort, String> {
+    if text.contains("://") || text.contains('@') {
+        return Err(
+            "write HOST or HOST:PORT, and give user and password with --sentinel-username and --sentinel-password-file: a URL is not taken here".to_owned(),
+        );
+    }
     let without_port = !text.contains(':') || (text.starts_with('[') && text.ends_with(']'));
     let address = if text.parse::<IpAddr>().is_ok() {
         HostPort::new(text, SENTINEL_PORT)

@@ -6,7 +6,7 @@
 //! overwrite the plain number: both forms are understood.
 
 use super::{Env, Error, parse};
-use crate::net::HostPort;
+use crate::net::{HostPort, without_userinfo};
 
 /// In this order: the first with a host is taken.
 const PREFIXES: [&str; 2] = ["VALKEY_SENTINEL", "REDIS_SENTINEL"];
@@ -62,7 +62,8 @@ fn port((name, value): (String, String)) -> Result<Injected, Error> {
             port: Some(port),
         }),
         _ => Err(bad(format!(
-            "'{value}' is neither a port nor of the form tcp://HOST:PORT"
+            "'{}' is neither a port nor of the form tcp://HOST:PORT",
+            without_userinfo(&value)
         ))),
     }
 }

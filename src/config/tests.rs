@@ -225,6 +225,55 @@ fn unusable_password_files_are_refused() {
 }
 
 #[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let url = "redis://app:hunter2,x@s1:26379/0";
+    let lists = [url, "s1,redis://:hunter2@s2", "hunter2@s3"];
+    for bad in lists {
+        let variables = [
+            "STEADFAST_SENTINEL",
+            "STEADFAST_LISTEN",
+            "VALKEY_SENTINEL_HOST",
+            "STEADFAST_ADMIN_LISTEN",
+        ];
+        for name in variables {
+            let refusal = load_with("", &[(name, bad)]).expect_err(name);
+            let text = format!("{refusal} {refusal:?}");
+            assert!(!text.contains("hunter2"), "{name} {bad}: {text}");
+        }
+        for args in [
+            format!("--sentinel {bad}"),
+            format!("--listen={bad}"),
+            bad.to_owned(),
+        ] {
+            let refusal = load_with(&args, &[]).expect_err(&args).to_string();
+            assert!(!refusal.contains("hunter2"), "{args}: {refusal}");
+        }
+    }
+    check_refused("--sentinel redis://:pw@s1", &[], "--sentinel-password-file");
+}
+
+#[test]
+fn nothing_printed_of_the_settings_has_a_password_in_it() {
+    let secrets = ["login-7", "client-7", "control-7", "sentinel-7"];
+    let (_file, path) = file(secrets[0].as_bytes());
+    let env = [
+        ("STEADFAST_CLIENT_PASSWORD", secrets[1]),
+        ("STEADFAST_CONTROL_PASSWORD", secrets[2]),
+        ("STEADFAST_SENTINEL_PASSWORD", secrets[3]),
+    ];
+    let invocation = load_with(&format!("--password-file {path}"), &env).expect("usable");
+    assert_eq!(invocation.config.passwords().len(), secrets.len());
+    // As a panic would print it.
+    let panics = std::panic::AssertUnwindSafe(|| panic!("{invocation:?}"));
+    let panicked = std::panic::catch_unwind(panics).expect_err("a panic");
+    let printed = panicked.downcast_ref::<String>().expect("its text");
+    assert!(printed.contains("mymaster"), "{printed}");
+    for secret in secrets {
+        assert!(!printed.contains(secret), "{secret}: {printed}");
+    }
+}
+
+#[test]
 fn our_login_is_not_handed_to_the_network() {
     let login = [("STEADFAST_PASSWORD", "p")];
     for open in [

@@ -1,5 +1,6 @@
 //! Addresses as they are written, and what they stand for now.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -77,6 +78,22 @@ impl From<SocketAddr> for HostPort {
     }
 }
 
+/// `text` as it may be repeated in an error or a log: where it looks like a URL, without the part in
+/// which a password may stand, whole or cut at a comma.
+#[must_use]
+pub fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, text),
+    };
+    match (scheme, rest.rsplit_once('@')) {
+        (None, None) => Cow::Borrowed(text),
+        (None, Some((_, host))) => Cow::Owned(format!("***@{host}")),
+        (Some(scheme), Some((_, host))) => Cow::Owned(format!("{scheme}://***@{host}")),
+        (Some(scheme), None) => Cow::Owned(format!("{scheme}://***")),
+    }
+}
+
 /// Why a text is no `HOST:PORT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadHostPort(String);
@@ -97,7 +114,7 @@ impl FromStr for HostPort {
     type Err = BadHostPort;
 
     fn from_str(text: &str) -> Result<Self, BadHostPort> {
-        let bad = || BadHostPort(text.to_owned());
+        let bad = || BadHostPort(without_userinfo(text).into_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let host = match host.strip_prefix('[') {
             Some(rest) => rest.strip_suffix(']').ok_or_else(bad)?,
@@ -108,5 +125,28 @@ impl FromStr for HostPort {
             return Err(bad());
         }
         Ok(Self::new(host, port.parse().map_err(|_| bad())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(without_userinfo(text), expected);
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_repeated() {
+        check("s1:26379", "s1:26379");
+        check("s1;x", "s1;x");
+        check("redis://app:pw@s1:26379/0", "redis://***@s1:26379/0");
+        check("redis://:p@w@s1", "redis://***@s1");
+        // The beginning and the end of one that a comma cut in two.
+        check("redis://:p", "redis://***");
+        check("w@s1:26379", "***@s1:26379");
+        let bad = "redis://:pw@s1:26379".parse::<HostPort>();
+        assert!(!bad.expect_err("no address").to_string().contains("pw"));
     }
 }

@@ -12,7 +12,7 @@ mod options;
 mod tls;
 mod transport;
 
-pub use address::{BadHostPort, HostPort};
+pub use address::{BadHostPort, HostPort, without_userinfo};
 pub(crate) use complaint::may_be_made;
 pub use dial::dial;
 pub use incoming::Incoming;

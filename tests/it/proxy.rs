@@ -174,6 +174,11 @@ impl Proxy {
         });
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
     /// Whether the process runs.
     pub(crate) fn is_alive(&self) -> bool {
         self.process.exited().is_none()

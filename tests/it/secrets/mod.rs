@@ -2,6 +2,7 @@
 //! what to do, the rights that the README lists are enough, and nothing ever prints a password.
 //! Method: real servers and Sentinels with ACL users, and files swapped as Kubernetes swaps them.
 
+mod hygiene;
 mod rights;
 mod rotation;
 mod trouble;
