@@ -6,6 +6,7 @@ mod hygiene;
 mod rights;
 mod rotation;
 mod trouble;
+mod users;
 
 use std::fs;
 use std::os::unix::fs::symlink;
