@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# TLS with certificates on both sides: redis-cli --tls, and redis-py by a rediss:// URL, each through
-# a Steadfast of its own in front of the same bed.
+# TLS with certificates on both sides: redis-cli --tls, redis-py by a rediss:// URL and valkey-py by a
+# valkeys:// one, through a Steadfast of its own in front of the same bed.
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -58,23 +58,26 @@ python - "$dir" "$port" <<'PYTHON'
 import sys
 
 import redis
+import valkey
 
 directory, port = sys.argv[1:]
 options = f"ssl_ca_certs={directory}/ca.crt"
 own = f"ssl_certfile={directory}/client.crt&ssl_keyfile={directory}/client.key"
-for protocol in (2, 3):
-    url = f"rediss://localhost:{port}/0?{options}&{own}&protocol={protocol}"
-    client = redis.Redis.from_url(url, socket_timeout=20, decode_responses=True)
-    assert client.set("tls:py", "wert") is True
-    assert client.get("tls:py") == "wert"
-    with client.pipeline() as pipe:
-        for _ in range(500):
-            pipe.incr("tls:n")
-        assert pipe.execute() == list(range(1, 501))
-    client.delete("tls:py", "tls:n")
-try:
-    redis.Redis.from_url(f"rediss://localhost:{port}/0?{options}", socket_timeout=20).ping()
-    raise SystemExit("a client without a certificate got in")
-except redis.exceptions.ConnectionError:
-    pass
+for library, scheme in ((redis.Redis, "rediss"), (valkey.Valkey, "valkeys")):
+    for protocol in (2, 3):
+        url = f"{scheme}://localhost:{port}/0?{options}&{own}&protocol={protocol}"
+        client = library.from_url(url, socket_timeout=20, decode_responses=True)
+        assert client.set("tls:py", "wert") is True
+        assert client.get("tls:py") == "wert"
+        with client.pipeline() as pipe:
+            for _ in range(500):
+                pipe.incr("tls:n")
+            assert pipe.execute() == list(range(1, 501))
+        client.delete("tls:py", "tls:n")
+for library, scheme in ((redis, "rediss"), (valkey, "valkeys")):
+    try:
+        library.from_url(f"{scheme}://localhost:{port}/0?{options}", socket_timeout=20).ping()
+        raise SystemExit("a client without a certificate got in")
+    except library.exceptions.ConnectionError:
+        pass
 PYTHON
