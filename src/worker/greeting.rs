@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use crate::net::Transport;
 use crate::resp::questions::{BARE_HELLO, CAPA_REDIRECT, PING, RESET, ROLE};
@@ -16,6 +17,8 @@ use super::own_answers::will_pass;
 
 /// Longest replies that are read.
 const REPLIES_MAX: usize = 64 * 1024;
+/// What is asked besides becoming what the key says.
+const OWN_QUESTIONS_LEN: usize = CAPA_REDIRECT.len() + PING.len() + ROLE.len() + BARE_HELLO.len();
 
 /// What the server made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,9 @@ pub(super) async fn greet(
     asks_role: bool,
     limit: Duration,
 ) -> io::Result<Outcome> {
-    let mut request = zeroize::Zeroizing::new(Vec::new());
+    // Large enough from the start, so that growing leaves no copy of a password behind unwiped.
+    let len = key.commands().len() + OWN_QUESTIONS_LEN;
+    let mut request = Zeroizing::new(Vec::with_capacity(len));
     request.extend_from_slice(key.commands());
     if knows_capa {
         request.extend_from_slice(CAPA_REDIRECT);

@@ -11,6 +11,9 @@ use crate::resp::{Args, RequestScanner, Scanned};
 
 use super::login::command;
 
+/// What the choice of a version, and more digits than were given, take up at most.
+const HELLO_LEN_MAX: usize = 64;
+
 /// The commands that make a fresh connection what the clients of this key are; prints nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Key(Zeroizing<Vec<u8>>);
@@ -19,7 +22,10 @@ impl Key {
     /// The key of a client that logged in with `login`, an AUTH or a HELLO, and chose its database
     /// with `select`, where it did.
     pub(super) fn new(login: Option<&[u8]>, resp3: bool, select: Option<&[u8]>) -> Self {
-        let mut frames = Zeroizing::new(Vec::new());
+        // Large enough from the start, so that growing leaves no copy of a password behind unwiped.
+        let given = [login, select].into_iter().flatten().map(<[u8]>::len);
+        let len = given.sum::<usize>() + HELLO_LEN_MAX;
+        let mut frames = Zeroizing::new(Vec::with_capacity(len));
         if let Some(auth) = login.and_then(auth) {
             frames.extend_from_slice(&auth);
         }
