@@ -3,31 +3,49 @@
 //!
 //! Accepts nothing; whoever gets the sockets does.
 
+mod unix;
+
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
+use steadfast::config::SocketPermissions;
 use steadfast::listener;
-use steadfast::net::HostPort;
+use steadfast::net::{HostPort, Listener, LocalAddress};
+
+pub(crate) use unix::SocketFile;
 
 /// Why an address cannot be listened on.
 #[derive(Debug)]
-pub(crate) struct BindError {
-    address: HostPort,
-    flag: &'static str,
-    error: io::Error,
+pub(crate) enum BindError {
+    /// By TCP.
+    Tcp {
+        address: HostPort,
+        flag: &'static str,
+        error: io::Error,
+    },
+    /// At a Unix socket.
+    Unix {
+        address: LocalAddress,
+        fault: unix::Fault,
+    },
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            address,
-            flag,
-            error,
-        } = self;
+        let (address, flag, error) = match self {
+            Self::Unix { address, fault } => {
+                return write!(f, "cannot listen on {address}: {fault}");
+            }
+            Self::Tcp {
+                address,
+                flag,
+                error,
+            } => (address, *flag, error),
+        };
         write!(f, "cannot listen on {address}: ")?;
         match error.kind() {
-            io::ErrorKind::AddrInUse if *flag == "--listen" => f.write_str(
+            io::ErrorKind::AddrInUse if flag == "--listen" => f.write_str(
                 "the port is taken, likely by a valkey-server or redis-server (or another \
                  Steadfast) on this machine; stop it or choose another --listen (address already \
                  in use)",
@@ -54,7 +72,10 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
+        match self {
+            Self::Tcp { error, .. } => Some(error),
+            Self::Unix { fault, .. } => Some(fault),
+        }
     }
 }
 
@@ -65,7 +86,7 @@ impl std::error::Error for BindError {
 /// When one of them cannot be listened on. An IPv6 address that a name also has does not count on
 /// a machine without IPv6: `localhost` has one in most containers.
 pub(crate) fn bind(address: &HostPort, flag: &'static str) -> Result<Vec<TcpListener>, BindError> {
-    let failed = |error| BindError {
+    let failed = |error| BindError::Tcp {
         address: address.clone(),
         flag,
         error,
@@ -84,6 +105,20 @@ pub(crate) fn bind(address: &HostPort, flag: &'static str) -> Result<Vec<TcpList
         return Err(failed(lacking));
     }
     Ok(listeners)
+}
+
+/// Listens at a Unix socket, as `permissions` say. The second value is its file, if it has one.
+///
+/// # Errors
+/// When somebody answers there already, or the system refuses.
+pub(crate) fn bind_unix(
+    address: &LocalAddress,
+    permissions: &SocketPermissions,
+) -> Result<(Listener, Option<SocketFile>), BindError> {
+    unix::listen(address, permissions).map_err(|fault| BindError::Unix {
+        address: address.clone(),
+        fault,
+    })
 }
 
 fn listen(address: SocketAddr) -> io::Result<Vec<TcpListener>> {

@@ -22,7 +22,7 @@
 //! - [`worker`]: the data path, one thread each.
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
-//! - [`admin`]: the HTTP port. [`net`]: sockets, plain or under TLS. [`tls`]: certificates, whom to
+//! - [`admin`]: the HTTP port. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
 //!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
 //!   and what a refused login means. [`shutdown`]: signals.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
@@ -59,7 +59,7 @@
 //! - `clap`: flags and `--help`. `serde`, `serde_json`: `/status`. `hyper`, `hyper-util`,
 //!   `http-body-util`: the admin port.
 //! - `sha1_smol`: what a server calls a script. `arc-swap`: the topology snapshot. `socket2`: socket
-//!   options. `rustix`: descriptor limits.
+//!   options. `rustix`: descriptor limits, and the files of Unix sockets.
 //! - `rustls` with `ring`: TLS. `rustls-native-certs`, `webpki-roots`: whom to believe where no CA is
 //!   named.
 //! - `tracing`, `tracing-subscriber`: logs. `zeroize`: wipes passwords.
@@ -93,6 +93,7 @@ use tokio_util::sync::CancellationToken;
 use admin::AdminState;
 use config::Config;
 use listener::Door;
+use net::Listener;
 use topology::{Publisher, Report, View};
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
@@ -102,9 +103,9 @@ const REPORTS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Listeners {
     /// For clients.
-    pub clients: Vec<TcpListener>,
+    pub clients: Vec<Listener>,
     /// For clients with TLS; of no use without [`Config::tls`]'s part for them.
-    pub clients_tls: Vec<TcpListener>,
+    pub clients_tls: Vec<Listener>,
     /// For the admin port.
     pub admin: Vec<TcpListener>,
 }
@@ -232,9 +233,9 @@ fn start_workers(
 }
 
 /// Where clients come in, and what secures them there.
-type Listening = Vec<(TcpListener, Option<Arc<tls::Server>>)>;
+type Listening = Vec<(Listener, Option<Arc<tls::Server>>)>;
 
-fn listening(plain: Vec<TcpListener>, secured: Vec<TcpListener>, config: &Config) -> Listening {
+fn listening(plain: Vec<Listener>, secured: Vec<Listener>, config: &Config) -> Listening {
     let server = config.tls.listen.as_ref();
     let secured = secured.into_iter();
     let secured = secured.filter_map(|socket| Some((socket, Some(server?.clone()))));

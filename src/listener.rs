@@ -4,8 +4,8 @@
 //! the listener.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
-use crate::net::{HostPort, Incoming, has_options, set_options};
+use crate::net::{HostPort, Incoming, Listener, set_options};
 use crate::resp::replies;
 use crate::tls::Server;
 use crate::worker::Counters;
 
 /// Connections the kernel keeps for us until we accept them; it takes the smaller of this and
 /// `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub const BACKLOG: i32 = 4096;
 /// Accepted clients on their way to one worker; with more the kernel keeps them.
 pub const HAND_OVER_MAX: usize = 64;
 /// Clients accepted before whatever else this thread has to do has its turn, lest those who only
@@ -64,7 +64,7 @@ pub struct Door {
 
 /// Accepts from `listener` for ever; with `tls`, clients that will be secured by the worker they get.
 pub async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     tls: Option<Arc<Server>>,
     doors: Arc<[Door]>,
     max_clients: usize,
@@ -95,24 +95,19 @@ pub async fn accept(
     }
 }
 
-/// The listener's own socket, for its readiness alone: the runtime's listener would register each client
+/// The listener's own socket, of whatever kind, for its readiness alone: the runtime's listener would register each client
 /// here, only to have it taken away again.
 type Bell = tokio::net::TcpStream;
 
-fn bell(listener: &TcpListener) -> io::Result<Bell> {
-    let socket = OwnedFd::from(listener.try_clone()?);
+fn bell(listener: &Listener) -> io::Result<Bell> {
+    let socket = listener.as_fd().try_clone_to_owned()?;
     Bell::from_std(socket.into())
 }
 
 /// One client, which this thread's runtime never hears of: it will live on a worker's.
-async fn accept_one(listener: &TcpListener, bell: &Bell) -> io::Result<TcpStream> {
-    let accepted = bell.async_io(Interest::READABLE, || listener.accept());
-    let (client, _) = accepted.await?;
-    client.set_nonblocking(true)?;
-    if !has_options(&client)? {
-        set_options(&client)?;
-    }
-    Ok(client)
+async fn accept_one(listener: &Listener, bell: &Bell) -> io::Result<Incoming> {
+    bell.async_io(Interest::READABLE, || listener.accept())
+        .await
 }
 
 /// A client that gave up between connecting and being accepted is no trouble of ours.
@@ -125,24 +120,22 @@ fn is_clients_own(error: &io::Error) -> bool {
 }
 
 async fn hand_over(
-    client: TcpStream,
+    client: Incoming,
     tls: Option<&Arc<Server>>,
     doors: &[Door],
     max_clients: usize,
 ) {
+    let client = match tls {
+        Some(server) => client.secured(server.clone()),
+        None => client,
+    };
     let loads = || doors.iter().map(load);
     if loads().sum::<usize>() >= max_clients {
-        // Without a handshake there is no way to say so.
-        return if tls.is_none() {
-            turn_away(&client)
-        };
+        // The server's own words, then the end.
+        return client.turn_away(replies::MAX_CLIENTS);
     }
     if let Some(door) = doors.iter().min_by_key(|door| load(door)) {
         // The worker ends only when the process does.
-        let client = match tls {
-            Some(server) => Incoming::Tls(client, server.clone()),
-            None => Incoming::Tcp(client),
-        };
         let _ = door.clients.send(client).await;
     }
 }
@@ -153,10 +146,4 @@ fn load(door: &Door) -> usize {
     usize::try_from(door.counters.clients.load())
         .unwrap_or(usize::MAX)
         .saturating_add(on_the_way)
-}
-
-/// The server's own words, then the end. Whether the client still hears them is its affair.
-fn turn_away(mut client: &TcpStream) {
-    use io::Write;
-    let _ = client.write_all(replies::MAX_CLIENTS);
 }

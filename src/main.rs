@@ -5,14 +5,16 @@ mod bind;
 mod logging;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
 use steadfast::config::{self, Command, Config, Invocation, Machine, Refusal};
+use steadfast::net::Listener;
 use steadfast::{Listeners, shutdown};
 
-use bind::{BindError, bind};
+use bind::{BindError, SocketFile, bind, bind_unix};
 
 /// Wrong usage or settings (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -55,15 +57,16 @@ fn refused(refusal: &Refusal) -> ExitCode {
     }
 }
 
-fn complain(reason: impl std::fmt::Display, status: u8) -> ExitCode {
+fn complain(reason: impl Display, status: u8) -> ExitCode {
     eprintln!("steadfast: {reason}");
     ExitCode::from(status)
 }
 
 fn run(invocation: Invocation, machine: Machine) -> ExitCode {
     let config = invocation.config;
-    let listeners = match bind_all(&config) {
-        Ok(listeners) => listeners,
+    // The files of Unix sockets go when this function ends, whatever ends it.
+    let (listeners, _files) = match bind_all(&config) {
+        Ok(bound) => bound,
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
     announce(&config, machine, &listeners);
@@ -97,24 +100,33 @@ fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     Ok(output)
 }
 
-fn bind_all(config: &Config) -> Result<Listeners, BindError> {
+fn bind_all(config: &Config) -> Result<(Listeners, Vec<SocketFile>), BindError> {
     let mut clients = Vec::new();
     for address in &config.listen {
-        clients.extend(bind(address, "--listen")?);
+        let bound = bind(address, "--listen")?;
+        clients.extend(bound.into_iter().map(Listener::from));
+    }
+    let mut files = Vec::new();
+    for address in &config.listen_unix {
+        let (listener, file) = bind_unix(address, &config.socket_permissions)?;
+        clients.push(listener);
+        files.extend(file);
     }
     let mut clients_tls = Vec::new();
     for address in &config.listen_tls {
-        clients_tls.extend(bind(address, "--listen-tls")?);
+        let bound = bind(address, "--listen-tls")?;
+        clients_tls.extend(bound.into_iter().map(Listener::from));
     }
     let admin = match &config.admin_listen {
         Some(address) => bind(address, "--admin-listen")?,
         None => Vec::new(),
     };
-    Ok(Listeners {
+    let listeners = Listeners {
         clients,
         clients_tls,
         admin,
-    })
+    };
+    Ok((listeners, files))
 }
 
 /// Says what this process was told and got; port 0 is known as a number only from here.
@@ -132,7 +144,8 @@ fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
     );
     announce_sockets("clients", &listeners.clients);
     announce_sockets("clients_tls", &listeners.clients_tls);
-    announce_sockets("admin", &listeners.admin);
+    let admin = listeners.admin.iter().flat_map(TcpListener::local_addr);
+    announce_sockets("admin", admin);
     warn_of_unverified(config);
     let enough = config::clients_for(machine.descriptors);
     if config.max_clients > enough {
@@ -160,8 +173,8 @@ fn warn_of_unverified(config: &Config) {
     }
 }
 
-fn announce_sockets(listener: &str, sockets: &[TcpListener]) {
-    for address in sockets.iter().flat_map(TcpListener::local_addr) {
+fn announce_sockets<T: Display>(listener: &str, addresses: impl IntoIterator<Item = T>) {
+    for address in addresses {
         tracing::info!(event = "listening", listener, %address, "listening");
     }
 }

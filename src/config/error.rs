@@ -29,6 +29,16 @@ pub enum Error {
     Tls(tls::Unusable),
     /// No client could connect.
     NoListener,
+    /// No such user or group for a Unix socket.
+    Owner {
+        /// As it was given.
+        name: String,
+    },
+    /// Permissions for what has no file.
+    NoFile {
+        /// The listener.
+        listen: String,
+    },
     /// Anyone on the network could use our login.
     OpenLogin {
         /// The listener that is not on loopback.
@@ -54,6 +64,14 @@ impl fmt::Display for Error {
             Self::Tls(unusable) => unusable.fmt(f),
             Self::NoListener => f.write_str(
                 "--listen is off and no --listen-tls is given, so no client could connect: give one of them",
+            ),
+            Self::Owner { name } => write!(
+                f,
+                "--listen-unix-owner: '{name}' names no user or group of this system; write USER, USER:GROUP or :GROUP, and numbers where /etc/passwd and /etc/group do not have the names"
+            ),
+            Self::NoFile { listen } => write!(
+                f,
+                "--listen-unix-mode and --listen-unix-owner mean nothing to {listen}: a name without a file has no permissions, and every process in the same network namespace may connect; give a path, or leave the two out"
             ),
             Self::OpenLogin { listen } => write!(
                 f,

@@ -13,11 +13,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::complaint::{name_variable, without_passwords};
 use super::tls::TlsFlags;
+use super::unix::UnixFlags;
 use super::{
     BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
     PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
 };
-use crate::net::HostPort;
+use crate::net::{HostPort, LocalAddress};
 
 /// What every environment twin starts with.
 const ENV_PREFIX: &str = "STEADFAST_";
@@ -51,6 +52,8 @@ pub(super) struct Cli {
     pub(super) sentinel: SentinelFlags,
     #[command(flatten)]
     pub(super) clients: ClientFlags,
+    #[command(flatten)]
+    pub(super) unix: UnixFlags,
     #[command(flatten)]
     pub(super) login: LoginFlags,
     #[command(flatten)]
@@ -122,10 +125,11 @@ pub(super) struct SentinelFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Serving clients")]
 pub(super) struct ClientFlags {
-    /// Where clients connect; repeat it or separate with commas; `off` where --listen-tls is enough
-    #[arg(long, value_name = "HOST:PORT|off", value_delimiter = ',')]
-    #[arg(default_value = "127.0.0.1:6379", value_parser = parse::listen)]
-    pub(super) listen: Vec<Listen>,
+    /// Where clients connect, by TCP or at a Unix socket; repeat it or separate with commas; `off`
+    /// where --listen-tls is enough
+    #[arg(long, value_name = "HOST:PORT|unix:PATH|off", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:6379", value_parser = parse::client_listen)]
+    pub(super) listen: Vec<ClientListen>,
     /// How clients use connections to the primary: with `shared` all clients of the same user, database
     /// and protocol version use one, as far as their commands leave no trace on it, and have one of
     /// their own only as long as they need it; `session` gives each client its own for its life
@@ -265,6 +269,14 @@ pub(super) struct ProcessFlags {
 pub(super) enum Toggle {
     On,
     Off,
+}
+
+/// Where clients connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ClientListen {
+    Off,
+    Tcp(HostPort),
+    Unix(LocalAddress),
 }
 
 /// An address to listen on, or off.

@@ -14,12 +14,14 @@ mod platform;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unix;
 mod validate;
 
 pub use error::Error;
 pub use flags::Command;
 pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
+pub use unix::{Owner, SocketPermissions};
 
 use std::ffi::OsString;
 use std::fmt;
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::net::HostPort;
+use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Whose};
 use crate::tls::Legs;
 
@@ -134,6 +136,10 @@ pub struct Config {
     pub primary_name: String,
     /// Where clients connect.
     pub listen: Vec<HostPort>,
+    /// Unix sockets at which they connect.
+    pub listen_unix: Vec<LocalAddress>,
+    /// Who may connect to those of them that are files.
+    pub socket_permissions: SocketPermissions,
     /// Where clients connect with TLS.
     pub listen_tls: Vec<HostPort>,
     /// How the legs that have TLS are secured.

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::HoldTimeout;
-use super::flags::Listen;
-use crate::net::{BadHostPort, HostPort};
+use super::flags::{ClientListen, Listen};
+use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress};
 use crate::resp;
 
 /// Where Sentinels listen when nothing else is said.
@@ -18,6 +18,8 @@ const MAX_WORKERS: usize = 64;
 const MIN_SIZE: usize = 1024;
 /// Longest primary name accepted; far above any in use, far below what a log line takes.
 const MAX_NAME_LEN: usize = 256;
+/// Reading, writing and executing, for the owner, its group and others.
+const MODE_MAX: u32 = 0o777;
 
 /// `500ms`, `5s`, `1m`, `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -166,6 +168,27 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
     host_port(text).map(|address| Listen(Some(address)))
 }
 
+/// An address by TCP, a Unix socket, or `off`.
+pub(super) fn client_listen(text: &str) -> Result<ClientListen, String> {
+    if LocalAddress::is_meant_by(text) {
+        let address = text
+            .parse()
+            .map_err(|error: BadLocalAddress| error.to_string());
+        return address.map(ClientListen::Unix);
+    }
+    Ok(listen(text)?.0.map_or(ClientListen::Off, ClientListen::Tcp))
+}
+
+/// Permissions as chmod takes them.
+pub(super) fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= MODE_MAX && !text.starts_with('+') => Ok(mode),
+        _ => Err(format!(
+            "'{text}' is no mode: write three octal digits, as in 660 or 0660"
+        )),
+    }
+}
+
 fn host_port(text: &str) -> Result<HostPort, String> {
     text.parse().map_err(|error: BadHostPort| error.to_string())
 }
@@ -252,6 +275,15 @@ mod tests {
             "18446744073709551615KiB",
         ] {
             check_size(bad, None);
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode("0660"), Ok(0o660));
+        assert_eq!(mode("777"), Ok(0o777));
+        for bad in ["", "0o660", "680", "1777", "-1", "+7", "rw"] {
+            assert!(mode(bad).is_err(), "{bad}");
         }
     }
 

@@ -160,6 +160,9 @@ fn bad_values_are_refused_with_the_reason() {
     check_refused("--heartbeat-timeout 2s", &[], "within 1s");
     check_refused("--max-held-bytes-per-client 1MB", &[], "as in 64KiB");
     check_refused("--listen ::1:6379", &[], "goes in brackets");
+    check_refused("--listen unix:a.sock", &[], "an absolute path");
+    check_refused("--listen unix:/a --listen-unix-mode 0999", &[], "octal");
+    check_refused("--admin-listen unix:/a", &[], "is not HOST:PORT");
     check_refused("--primary-name=", &[], "not empty");
     check_refused("--pool links", &[], "shared");
     check_refused("--no-such-flag", &[], "--no-such-flag");
@@ -301,6 +304,59 @@ fn our_login_is_not_handed_to_the_network() {
     ] {
         config(&format!("--listen {closed}"), &login);
     }
+}
+
+#[test]
+fn unix_sockets_are_listened_on_alone_or_beside_tcp() {
+    let unix = |config: &Config| {
+        config
+            .listen_unix
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let alone = config("--listen unix:/run/a.sock", &[]);
+    assert_eq!(addresses(&alone.listen), "");
+    assert_eq!(unix(&alone), ["unix:/run/a.sock"]);
+    assert_eq!(alone.socket_permissions.mode, 0o660);
+    assert_eq!(alone.socket_permissions.owner, None);
+    let variables = [
+        ("STEADFAST_LISTEN", "unix:/a,127.0.0.1:1,unix:@b,unix:/a"),
+        ("STEADFAST_PASSWORD", "p"),
+    ];
+    let beside = config("", &variables);
+    assert_eq!(addresses(&beside.listen), "127.0.0.1:1");
+    assert_eq!(unix(&beside), ["unix:/a", "unix:@b"]);
+    let own = config(
+        "--listen unix:/a --listen-unix-mode 600 --listen-unix-owner 7:8",
+        &[],
+    );
+    let owner = Owner {
+        user: Some(7),
+        group: Some(8),
+    };
+    assert_eq!(
+        own.socket_permissions,
+        SocketPermissions {
+            mode: 0o600,
+            owner: Some(owner)
+        }
+    );
+    check_refused(
+        "--listen unix:@b --listen-unix-mode 600",
+        &[],
+        "has no permissions",
+    );
+    check_refused(
+        "--listen unix:/a --listen-unix-owner no/body",
+        &[],
+        "no user or group",
+    );
+    check_refused(
+        &format!("--listen unix:/{}", "x".repeat(107)),
+        &[],
+        "takes 107",
+    );
 }
 
 #[test]

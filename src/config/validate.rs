@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::flags::{Cli, LoginFlags, Toggle};
+use super::flags::{Cli, ClientListen, LoginFlags, Toggle};
 use super::{Config, Env, Error, Machine, limits, parse, platform};
-use crate::net::HostPort;
+use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Secret, SecretFile};
 
 /// Most data threads taken without being asked for; more links only take batches apart.
@@ -20,10 +20,16 @@ const PROCESSORS_PER_WORKER: usize = 2;
 pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config, Error> {
     let passwords = passwords(&cli.login, env)?;
     let (listen_tls, tls) = cli.tls.load()?;
+    let (listen, listen_unix) = split(cli.clients.listen);
+    if cli.unix.are_given() {
+        refuse_nameless(&listen_unix)?;
+    }
     let config = Config {
         sentinels: sentinels(cli.sentinel.sentinel, env)?,
         primary_name: cli.sentinel.primary_name,
-        listen: distinct(cli.clients.listen.into_iter().filter_map(|listen| listen.0)),
+        listen,
+        listen_unix,
+        socket_permissions: cli.unix.load()?,
         listen_tls: distinct(listen_tls),
         tls,
         admin_listen: cli.process.admin_listen.0,
@@ -60,7 +66,8 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
             .unwrap_or_else(|| limits::clients_for(machine.descriptors)),
         client_idle_timeout: cli.clients.client_idle_timeout,
     };
-    if config.listen.is_empty() && config.listen_tls.is_empty() {
+    let plain = config.listen.len() + config.listen_unix.len();
+    if plain == 0 && config.listen_tls.is_empty() {
         return Err(Error::NoListener);
     }
     if !cli.login.allow_unauthenticated_clients {
@@ -78,7 +85,7 @@ fn sentinels(given: Vec<HostPort>, env: Env<'_>) -> Result<Vec<HostPort>, Error>
 }
 
 /// The same address twice would be the same listener twice.
-fn distinct(addresses: impl IntoIterator<Item = HostPort>) -> Vec<HostPort> {
+fn distinct<T: PartialEq>(addresses: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut seen = Vec::new();
     for address in addresses {
         if !seen.contains(&address) {
@@ -86,6 +93,30 @@ fn distinct(addresses: impl IntoIterator<Item = HostPort>) -> Vec<HostPort> {
         }
     }
     seen
+}
+
+/// What is listened on by TCP, and what at Unix sockets.
+fn split(all: Vec<ClientListen>) -> (Vec<HostPort>, Vec<LocalAddress>) {
+    let (mut tcp, mut unix) = (Vec::new(), Vec::new());
+    for listen in distinct(all) {
+        match listen {
+            ClientListen::Off => {}
+            ClientListen::Tcp(address) => tcp.push(address),
+            ClientListen::Unix(address) => unix.push(address),
+        }
+    }
+    (tcp, unix)
+}
+
+/// Who asks for permissions shall not believe that a name without a file has any.
+fn refuse_nameless(unix: &[LocalAddress]) -> Result<(), Error> {
+    let abstracts = |address: &&LocalAddress| matches!(address, LocalAddress::Abstract(_));
+    match unix.iter().find(abstracts) {
+        Some(address) => Err(Error::NoFile {
+            listen: address.to_string(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn default_workers(processors: usize) -> usize {
@@ -104,6 +135,7 @@ fn refuse_open_login(config: &Config) -> Result<(), Error> {
         .as_ref()
         .is_some_and(|server| server.requires_certificates());
     let with_tls = config.listen_tls.iter().filter(|_| !certified);
+    // A Unix socket, like loopback, is reached from this machine alone.
     let mut open = config.listen.iter().chain(with_tls);
     match open.find(|listen| !listen.is_loopback()) {
         Some(listen) => Err(Error::OpenLogin {

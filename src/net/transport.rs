@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::pin::Pin;
+use std::os::fd::AsFd;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::BufMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::greeting;
 use super::tls::TlsStream;
@@ -26,6 +27,13 @@ pub enum Transport {
     },
     /// TCP under TLS.
     Tls(Box<TlsStream>),
+    /// A Unix socket of this machine.
+    Unix {
+        /// The connection.
+        stream: UnixStream,
+        /// A client of which nothing has come yet.
+        unheard: bool,
+    },
     /// One end of a simulated connection.
     #[cfg(test)]
     Simulated(crate::simulation::End),
@@ -52,6 +60,7 @@ impl Transport {
         match self {
             Self::Tcp { stream, .. } => stream.poll_read_ready(cx),
             Self::Tls(stream) => stream.poll_read_ready(cx),
+            Self::Unix { stream, .. } => stream.poll_read_ready(cx),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_read_ready(cx),
         }
@@ -66,6 +75,7 @@ impl Transport {
         let result = match self {
             Self::Tcp { stream, .. } => stream.try_write(bytes),
             Self::Tls(stream) => stream.try_write(bytes),
+            Self::Unix { stream, .. } => stream.try_write(bytes),
             #[cfg(test)]
             Self::Simulated(end) => end.try_write(bytes),
         };
@@ -83,6 +93,7 @@ impl Transport {
         match self {
             Self::Tcp { stream, .. } => stream.poll_write_ready(cx),
             Self::Tls(stream) => stream.poll_write_ready(cx),
+            Self::Unix { stream, .. } => stream.poll_write_ready(cx),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_write_ready(cx),
         }
@@ -91,10 +102,9 @@ impl Transport {
     /// Ends both directions at once, whoever else still refers to the socket.
     pub fn close(&self) {
         match self {
-            Self::Tcp { stream, .. } => {
-                let _ = SockRef::from(stream).shutdown(Shutdown::Both);
-            }
+            Self::Tcp { stream, .. } => shut(stream, Shutdown::Both),
             Self::Tls(stream) => stream.shutdown(Shutdown::Both),
+            Self::Unix { stream, .. } => shut(stream, Shutdown::Both),
             #[cfg(test)]
             Self::Simulated(end) => end.close(),
         }
@@ -102,21 +112,22 @@ impl Transport {
 
     /// Whether the peer is known to have stopped sending, although not all it sent has been read.
     pub fn is_read_closed(&self, cx: &mut Context<'_>) -> bool {
-        let stream = match self {
-            Self::Tcp { stream, .. } => stream,
-            Self::Tls(stream) => stream.socket(),
+        let ready = match self {
+            Self::Tcp { stream, .. } => pin!(stream.ready(Interest::READABLE)).poll(cx),
+            Self::Tls(stream) => pin!(stream.socket().ready(Interest::READABLE)).poll(cx),
+            Self::Unix { stream, .. } => pin!(stream.ready(Interest::READABLE)).poll(cx),
             #[cfg(test)]
             Self::Simulated(end) => return end.is_read_closed(cx),
         };
-        let ready = std::pin::pin!(stream.ready(Interest::READABLE)).poll(cx);
         matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
     }
 
     /// Whether the connection is known to have failed: its peer hears nothing more. Told once.
     pub fn has_failed(&self) -> bool {
         match self {
-            Self::Tcp { stream, .. } => has_failed(stream),
-            Self::Tls(stream) => has_failed(stream.socket()),
+            Self::Tcp { stream, .. } => is_error(stream.take_error()),
+            Self::Tls(stream) => is_error(stream.socket().take_error()),
+            Self::Unix { stream, .. } => is_error(stream.take_error()),
             #[cfg(test)]
             Self::Simulated(_) => false,
         }
@@ -125,21 +136,21 @@ impl Transport {
     /// Says that nothing more will be sent (a FIN).
     pub fn shutdown_write(&self) {
         match self {
-            Self::Tcp { stream, .. } => {
-                // A peer that is already gone needs no FIN.
-                let _ = SockRef::from(stream).shutdown(Shutdown::Write);
-            }
+            Self::Tcp { stream, .. } => shut(stream, Shutdown::Write),
             Self::Tls(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix { stream, .. } => shut(stream, Shutdown::Write),
             #[cfg(test)]
             Self::Simulated(end) => end.shutdown_write(),
         }
     }
 
-    /// Where the peer is, unless the connection is gone.
+    /// Where the peer is, unless the connection is gone, or the peer has no address of its own, as at a
+    /// Unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         let peer = match self {
             Self::Tcp { stream, .. } => stream.peer_addr(),
             Self::Tls(stream) => stream.socket().peer_addr(),
+            Self::Unix { .. } => return None,
             #[cfg(test)]
             Self::Simulated(end) => Ok(end.peer()),
         };
@@ -153,8 +164,13 @@ impl Transport {
     }
 }
 
-fn has_failed(stream: &TcpStream) -> bool {
-    stream.take_error().is_ok_and(|error| error.is_some())
+/// A peer that is already gone needs to be told nothing.
+fn shut(socket: &impl AsFd, how: Shutdown) {
+    let _ = SockRef::from(socket).shutdown(how);
+}
+
+fn is_error(taken: io::Result<Option<io::Error>>) -> bool {
+    taken.is_ok_and(|error| error.is_some())
 }
 
 impl From<TcpStream> for Transport {
@@ -177,11 +193,20 @@ impl AsyncRead for Transport {
                 ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
                 if std::mem::take(unheard) {
                     let first = buffer.filled().get(before..).unwrap_or_default();
-                    return Poll::Ready(greeting::check(first, stream));
+                    return Poll::Ready(greeting::check(first, || stream.peer_addr().ok()));
                 }
                 Poll::Ready(Ok(()))
             }
             Self::Tls(stream) => stream.poll_read(cx, buffer),
+            Self::Unix { stream, unheard } => {
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
+                if std::mem::take(unheard) {
+                    let first = buffer.filled().get(before..).unwrap_or_default();
+                    return Poll::Ready(greeting::check(first, || Some("a Unix socket")));
+                }
+                Poll::Ready(Ok(()))
+            }
             #[cfg(test)]
             Self::Simulated(end) => end.poll_read(cx, buffer),
         }
@@ -197,6 +222,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => stream.poll_write(cx, bytes),
+            Self::Unix { stream, .. } => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(test)]
             Self::Simulated(end) => end.poll_write(cx, bytes),
         }
@@ -207,6 +233,7 @@ impl AsyncWrite for Transport {
             Self::Tcp { stream, .. } => Pin::new(stream).poll_flush(cx),
             // What was taken has left.
             Self::Tls(_) => Poll::Ready(Ok(())),
+            Self::Unix { stream, .. } => Pin::new(stream).poll_flush(cx),
             #[cfg(test)]
             Self::Simulated(_) => Poll::Ready(Ok(())),
         }
@@ -219,6 +246,7 @@ impl AsyncWrite for Transport {
                 stream.shutdown(Shutdown::Write);
                 Poll::Ready(Ok(()))
             }
+            Self::Unix { stream, .. } => Pin::new(stream).poll_shutdown(cx),
             #[cfg(test)]
             Self::Simulated(end) => {
                 end.shutdown_write();

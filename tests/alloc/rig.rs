@@ -136,7 +136,7 @@ impl Front {
             self.publisher.switch(primary, until).await;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = listener::accept(self.socket, None, doors, usize::MAX) => {}
+                () = listener::accept(self.socket.into(), None, doors, usize::MAX) => {}
             }
         });
     }

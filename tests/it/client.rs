@@ -4,6 +4,9 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, HandshakeKind, ProtocolVersion, StreamOwned};
@@ -48,6 +51,21 @@ impl Client {
     pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, Duration::from_secs(20))?;
         stream.set_nodelay(true)?;
+        Self::on(stream)
+    }
+
+    /// Connects to a Unix socket.
+    pub(crate) fn try_connect_unix(path: &Path) -> io::Result<Self> {
+        Self::of_unix(UnixStream::connect(path)?)
+    }
+
+    /// The client at this end of a Unix socket.
+    pub(crate) fn of_unix(stream: UnixStream) -> io::Result<Self> {
+        // Reading, writing, shutting down and time limits are the same calls for either kind.
+        Self::on(OwnedFd::from(stream).into())
+    }
+
+    fn on(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self {

@@ -52,5 +52,6 @@ mod switch;
 mod tls;
 mod transactions;
 mod uncertain;
+mod unix_socket;
 mod waiting;
 mod waiting_calls;

@@ -243,12 +243,14 @@ pub(crate) fn in_front_of(address: SocketAddr) -> (FakeSentinel, Proxy) {
 
 /// Runs the binary to its end; for subcommands and for starts that must fail.
 pub(crate) fn run_to_end(args: &[&str]) -> Output {
-    Command::new(binary())
-        .args(args)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    program().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+/// The binary without any setting, not even from the environment.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(binary());
+    command.env_clear();
+    command
 }
 
 fn binary() -> PathBuf {

@@ -2,7 +2,9 @@
 //! must; and the account of what it was told.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -57,10 +59,22 @@ impl Writer {
     /// Starts writing through `address` and waits for the first acknowledgement.
     #[track_caller]
     pub(crate) fn start(address: SocketAddr, name: &str) -> Self {
+        Self::start_by(move || Client::try_connect(address), name)
+    }
+
+    /// As [`Writer::start`], through a Unix socket.
+    #[track_caller]
+    pub(crate) fn start_at_unix_socket(path: &Path, name: &str) -> Self {
+        let path = path.to_owned();
+        Self::start_by(move || Client::try_connect_unix(&path), name)
+    }
+
+    #[track_caller]
+    fn start_by(connect: impl Fn() -> io::Result<Client> + Send + 'static, name: &str) -> Self {
         let shared = Arc::new(Shared::default());
         let (work, name) = (shared.clone(), name.to_owned());
         let writer = Self {
-            thread: Some(thread::spawn(move || work.run(address, &name))),
+            thread: Some(thread::spawn(move || work.run(connect, &name))),
             shared,
         };
         writer.wait_acks(1);
@@ -103,14 +117,14 @@ impl Drop for Writer {
 }
 
 impl Shared {
-    fn run(&self, address: SocketAddr, name: &str) {
+    fn run(&self, connect: impl Fn() -> io::Result<Client>, name: &str) {
         let mut client = None;
         for number in 0.. {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
             if client.is_none() {
-                client = Client::try_connect(address).ok();
+                client = connect().ok();
             }
             match client.as_mut() {
                 None => thread::sleep(RETRY),

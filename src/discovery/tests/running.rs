@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::bed::{Bed, LIMIT, until};
-use crate::config::{Config, HoldTimeout, OnSentinelLoss, SwitchOn};
+use crate::config::{Config, HoldTimeout, OnSentinelLoss, SocketPermissions, SwitchOn};
 use crate::discovery::{Status, StatusHandle, run};
 use crate::net::HostPort;
 use crate::topology::{Gate, Handle, Publisher, Report, Topology, View};
@@ -22,6 +22,11 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         primary_name: "mymaster".to_owned(),
         listen: Vec::new(),
         listen_tls: Vec::new(),
+        listen_unix: Vec::new(),
+        socket_permissions: SocketPermissions {
+            mode: 0o660,
+            owner: None,
+        },
         tls: crate::tls::Legs::default(),
         admin_listen: None,
         sentinel_credentials: None,

@@ -1,0 +1,88 @@
+//! A listening socket of either kind. Binding is not done here, and nothing is awaited.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+
+use super::{Incoming, has_options, set_options};
+
+/// Where clients come in; non-blocking.
+#[derive(Debug)]
+pub enum Listener {
+    /// By TCP.
+    Tcp(TcpListener),
+    /// By a Unix socket.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The next client, non-blocking and with its options set.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none waits; the system's, and a client's that is already gone.
+    pub fn accept(&self) -> io::Result<Incoming> {
+        match self {
+            Self::Tcp(listener) => {
+                let (client, _) = listener.accept()?;
+                client.set_nonblocking(true)?;
+                if !has_options(&client)? {
+                    set_options(&client)?;
+                }
+                Ok(Incoming::Tcp(client))
+            }
+            Self::Unix(listener) => {
+                let (client, _) = listener.accept()?;
+                client.set_nonblocking(true)?;
+                Ok(Incoming::Unix(client))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(error) => error.fmt(f),
+            },
+            Self::Unix(listener) => match listener.local_addr() {
+                Ok(address) => f.write_str(&written(&address)),
+                Err(error) => error.fmt(f),
+            },
+        }
+    }
+}
+
+/// As `--listen` takes it.
+fn written(address: &SocketAddr) -> String {
+    if let Some(path) = address.as_pathname() {
+        return format!("unix:{}", path.display());
+    }
+    let name = address.as_abstract_name().unwrap_or_default();
+    format!("unix:@{}", String::from_utf8_lossy(name))
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
+    }
+}
