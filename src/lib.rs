@@ -24,7 +24,7 @@
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
 //!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
-//!   and what a refused login means. [`shutdown`]: signals.
+//!   and what a refused login means. [`reload`]: when files are read again. [`shutdown`]: signals.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
@@ -71,6 +71,7 @@ pub mod config;
 pub mod discovery;
 pub mod listener;
 pub mod net;
+pub mod reload;
 pub mod resp;
 pub mod secrets;
 pub mod shutdown;
@@ -94,6 +95,7 @@ use admin::AdminState;
 use config::Config;
 use listener::Door;
 use net::Listener;
+use reload::Asked;
 use topology::{Publisher, Report, View};
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
@@ -110,7 +112,8 @@ pub struct Listeners {
     pub admin: Vec<TcpListener>,
 }
 
-/// Runs the proxy until `stop` completes, then lets what is in flight finish.
+/// Runs the proxy until `stop` completes, then lets what is in flight finish. Files that settings name
+/// are read again every so often, and whenever that is `asked` for.
 ///
 /// Must be called within a tokio runtime, which becomes the control thread.
 ///
@@ -120,6 +123,7 @@ pub struct Listeners {
 pub async fn run(
     config: Config,
     listeners: Listeners,
+    asked: Asked,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let config = Arc::new(config);
@@ -147,7 +151,7 @@ pub async fn run(
     };
     let mut others = JoinSet::new();
     if !config.tls.is_empty() {
-        others.spawn(tls::watch(config.tls.clone()));
+        others.spawn(tls::watch(config.tls.clone(), asked.schedule()));
     }
     others.spawn(secrets::watch(config.passwords()));
     for listener in listeners.admin {

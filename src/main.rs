@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use steadfast::config::{self, Command, Config, Invocation, Machine, Refusal};
 use steadfast::net::Listener;
-use steadfast::{Listeners, shutdown};
+use steadfast::shutdown::{Request, Signals};
+use steadfast::{Listeners, reload};
 
 use bind::{BindError, SocketFile, bind, bind_unix};
 
@@ -180,10 +181,24 @@ fn announce_sockets<T: Display>(listener: &str, addresses: impl IntoIterator<Ite
 }
 
 async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
-    let mut signals = shutdown::Signals::install()?;
+    let mut signals = Signals::install()?;
+    let (asker, asked) = reload::channel();
     let stop = async move {
-        let signal = signals.requested().await;
+        let signal = loop {
+            match signals.requested().await {
+                Request::Stop(signal) => break signal,
+                Request::Reload => ask_again(&asker),
+            }
+        };
         tracing::info!(event = "stopping", signal, "asked to stop");
     };
-    steadfast::run(config, listeners, stop).await
+    steadfast::run(config, listeners, asked, stop).await
+}
+
+fn ask_again(asker: &reload::Asker) {
+    tracing::info!(
+        event = "reload_asked",
+        "SIGHUP: certificates, keys and CAs are read again; all else needs a restart"
+    );
+    asker.ask();
 }

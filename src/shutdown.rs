@@ -1,15 +1,25 @@
-//! Signals: what asks the process to stop.
+//! Signals: what asks the process to stop, or to read its files again.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The handlers of SIGTERM and SIGINT; from their installation on neither ends the process by
-/// itself.
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// To stop; the signal's name.
+    Stop(&'static str),
+    /// To read files again (SIGHUP).
+    Reload,
+}
+
+/// The handlers of SIGTERM, SIGINT and SIGHUP; from their installation on none of them ends the process
+/// by itself.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -21,17 +31,19 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Completes at the next SIGTERM or SIGINT, and says which it was.
+    /// Completes at the next of them, and says what it asks for; several SIGHUP may count as one.
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub async fn requested(&mut self) -> &'static str {
+    pub async fn requested(&mut self) -> Request {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Request::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Request::Stop("SIGINT"),
+            _ = self.hangup.recv() => Request::Reload,
         }
     }
 }

@@ -18,7 +18,7 @@ const DEFAULT_LISTEN_PORT: u16 = 6380;
 
 #[derive(Debug, Args)]
 #[command(
-    next_help_heading = "TLS (any flag of a leg turns it on; files are read again when they change)"
+    next_help_heading = "TLS (any flag of a leg turns it on; files are read again when they change, and on SIGHUP)"
 )]
 pub(super) struct TlsFlags {
     /// Where clients connect with TLS, beside --listen; repeat it or separate with commas

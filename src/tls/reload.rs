@@ -4,16 +4,11 @@
 //! write in place: so the content is read again and compared.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::Unusable;
 use super::files::{Contents, Paths};
 use super::{Client, Leg, Server};
-
-/// How often the files are read again.
-const PERIOD: Duration = Duration::from_secs(10);
+use crate::reload::{Occasion, Schedule};
 
 /// What a look at the files brought.
 #[derive(Debug)]
@@ -80,44 +75,47 @@ impl Legs {
     }
 
     /// Reads all files again, takes over what is new, and logs it. Blocks.
-    fn refresh(&self) {
+    fn refresh(&self, occasion: Occasion) {
         if let Some(server) = &self.listen {
-            tell(Leg::Listen, &server.refresh());
+            tell(Leg::Listen, &server.refresh(), occasion);
         }
         for client in [&self.upstream, &self.sentinel].into_iter().flatten() {
-            tell(client.leg(), &client.refresh());
+            tell(client.leg(), &client.refresh(), occasion);
         }
     }
 }
 
-fn tell(leg: Leg, news: &News) {
-    let leg = leg.flag();
+fn tell(leg: Leg, news: &News, occasion: Occasion) {
+    let (leg, asked) = (leg.flag(), occasion == Occasion::Asked);
     match news {
+        News::None if asked => tracing::info!(
+            event = "tls_unchanged",
+            leg,
+            "certificates, keys and CAs are what they were"
+        ),
         News::None => {}
         News::Renewed => tracing::info!(
             event = "tls_renewed",
             leg,
+            asked,
             "certificates, keys or CAs are new; connections that are open keep theirs"
         ),
         News::Refused(fault) => tracing::error!(
             event = "tls_not_renewed",
             leg,
+            asked,
             error = %fault,
             "what is new cannot be used; the old is kept"
         ),
     }
 }
 
-/// Looks at the files of all legs, for ever.
-pub async fn watch(legs: Legs) {
-    let mut ticks = interval(PERIOD);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once.
-    ticks.tick().await;
+/// Looks at the files of all legs whenever it is due, for ever.
+pub async fn watch(legs: Legs, mut schedule: Schedule) {
     loop {
-        ticks.tick().await;
+        let occasion = schedule.due().await;
         let legs = legs.clone();
         // A volume that hangs must hang nothing else. Nothing in there panics.
-        let _ = tokio::task::spawn_blocking(move || legs.refresh()).await;
+        let _ = tokio::task::spawn_blocking(move || legs.refresh(occasion)).await;
     }
 }

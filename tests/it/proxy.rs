@@ -194,6 +194,11 @@ impl Proxy {
         self.process.signal(Signal::CONT);
     }
 
+    /// SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
         self.process.signal(Signal::TERM);

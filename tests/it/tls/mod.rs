@@ -4,6 +4,7 @@
 
 mod legs;
 mod peers;
+mod reload;
 mod resumption;
 mod rotation;
 mod trouble;

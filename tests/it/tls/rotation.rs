@@ -15,10 +15,10 @@ const NOTICED: Duration = Duration::from_secs(25);
 const CLIENTS: usize = 20;
 
 /// A volume as the kubelet makes it: `tls.crt -> ..data/tls.crt`, `..data -> ..version`.
-struct Volume(PathBuf);
+pub(super) struct Volume(PathBuf);
 
 impl Volume {
-    fn new(dir: &Path, ca: &Path, pair: &Pair) -> Self {
+    pub(super) fn new(dir: &Path, ca: &Path, pair: &Pair) -> Self {
         let volume = Self(dir.join("volume"));
         fs::create_dir(&volume.0).unwrap();
         volume.publish("..1", ca, pair);
@@ -28,12 +28,12 @@ impl Volume {
         volume
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Swaps all files at once.
-    fn publish(&self, version: &str, ca: &Path, pair: &Pair) {
+    pub(super) fn publish(&self, version: &str, ca: &Path, pair: &Pair) {
         let dir = self.0.join(version);
         fs::create_dir(&dir).unwrap();
         fs::copy(ca, dir.join("ca.crt")).unwrap();
@@ -45,7 +45,7 @@ impl Volume {
     }
 }
 
-fn connect(proxy: &Proxy, trust: &Trust) -> std::io::Result<Client> {
+pub(super) fn connect(proxy: &Proxy, trust: &Trust) -> std::io::Result<Client> {
     let mut client = Client::try_connect_as(proxy.listeners("clients_tls")[0], Some(trust))?;
     // With TLS 1.3 a refusal of the client's certificate comes after the handshake.
     client.try_call(&["PING"])?;
