@@ -10,7 +10,7 @@ BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build static test test-rust test-clients soak bench lint fuzz image clean
+.PHONY: help demo build static release test test-rust test-clients soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -29,6 +29,10 @@ static: ## a static binary that runs in an empty image, dist/steadfast
 		$(CARGO) build --release --locked --bin steadfast --target $(HOST)
 	@mkdir -p dist
 	cp target/$(HOST)/release/steadfast dist/steadfast
+
+release: ## into dist/: the static binary of the last commit, built twice and compared, SBOM, checksums
+	@tests/setup.sh release
+	@.ci/release
 
 test: test-rust test-clients ## everything: Rust tests on real servers, then real clients
 

