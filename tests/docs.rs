@@ -113,6 +113,34 @@ fn every_relative_link_leads_somewhere() {
     }
 }
 
+/// A boundary without its tests would be a promise only.
+#[test]
+fn every_boundary_names_tests_that_exist() {
+    let pledge = page("SECURITY.md");
+    let (_, table) = pledge
+        .split_once("## How each boundary is checked")
+        .expect("the table");
+    let rows: Vec<_> = table
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(1)
+        .collect();
+    assert!(rows.len() >= 8, "the rows are found: {rows:?}");
+    for row in rows {
+        let files: Vec<_> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!files.is_empty(), "nothing checks {row}");
+        for file in files {
+            assert!(root().join(file).is_file(), "there is no {file}");
+            let text = page(file);
+            let mut marks = ["#[test]", "#[tokio::test", "fuzz_target!"].iter();
+            assert!(
+                marks.any(|mark| text.contains(mark)),
+                "{file} tests nothing"
+            );
+        }
+    }
+}
+
 #[test]
 fn every_block_to_copy_has_a_check() {
     let readme = page("README.md");
