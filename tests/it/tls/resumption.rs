@@ -18,6 +18,8 @@ fn a_failover_makes_no_stampede_of_full_handshakes() {
     let bed = Bed::builder().alone().secured(&by).start();
     let proxy = all_legs(Proxy::for_bed(&bed), &by)
         .flag("--workers", "1")
+        // A link for each client: so many handshakes are what a stampede is.
+        .flag("--pool", "session")
         .flag("--log-level", "debug")
         .start_ready();
     let mut clients: Vec<_> = (0..CLIENTS).map(|_| proxy.connect()).collect();
