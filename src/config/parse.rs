@@ -311,6 +311,8 @@ mod tests {
             "s1:65536",
             ":26379",
             "a b",
+            "a\tb",
+            "[[s1]]",
             "redis://s1:26379",
         ] {
             check_sentinel(bad, None);

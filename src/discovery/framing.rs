@@ -9,7 +9,7 @@ use std::fmt;
 /// Longest reply taken from a Sentinel or a control connection.
 pub(super) const REPLY_LEN_MAX: usize = 1 << 20;
 /// Deepest nesting; ROLE needs 3.
-const DEPTH_MAX: usize = 8;
+pub(super) const DEPTH_MAX: usize = 8;
 /// Longest line of a length, a number, a status or an error.
 const LINE_LEN_MAX: usize = 16 << 10;
 
@@ -122,9 +122,11 @@ fn line_at(bytes: &[u8], at: usize) -> Result<Option<(u8, &[u8])>, BadFrame> {
     if !matches!(kind, b'+' | b'-' | b':' | b'$' | b'*') {
         return Err(BadFrame::NotResp);
     }
-    match line.windows(2).position(|pair| pair == b"\r\n") {
+    // Too long is too long however much of the line has come.
+    let longest = line.get(..LINE_LEN_MAX + 2).unwrap_or(line);
+    match longest.windows(2).position(|pair| pair == b"\r\n") {
         Some(len) => Ok(Some((kind, line.get(..len).unwrap_or_default()))),
-        None if line.len() > LINE_LEN_MAX => Err(BadFrame::TooLong),
+        None if line.len() >= LINE_LEN_MAX + 2 => Err(BadFrame::TooLong),
         None => Ok(None),
     }
 }
@@ -178,8 +180,21 @@ mod tests {
         assert_eq!(frame(&b"*1\r\n".repeat(9)), Err(BadFrame::TooDeep));
         assert_eq!(frame(b"HTTP/1.1 400\r\n"), Err(BadFrame::NotResp));
         assert_eq!(frame(b"$1\r\nabc"), Err(BadFrame::NotResp));
-        assert_eq!(frame(&[b'+'; LINE_LEN_MAX + 2]), Err(BadFrame::TooLong));
+        assert_eq!(frame(&[b'+'; LINE_LEN_MAX + 3]), Err(BadFrame::TooLong));
         assert_eq!(frame(b"*18446744073709551615\r\n"), Err(BadFrame::TooLong));
+    }
+
+    #[test]
+    fn a_line_is_too_long_whether_it_comes_at_once_or_not() {
+        for (more, fits) in [(0, true), (1, false)] {
+            let line = [&[b'+'; LINE_LEN_MAX + 1][..], &b"x".repeat(more), b"\r\n"].concat();
+            let whole = frame(&line);
+            let mut framer = Framer::default();
+            let mut cut = (1..=line.len()).map(|end| framer.frame(&line[..end]));
+            let cut = cut.find(|found| *found != Ok(None));
+            assert_eq!(cut, Some(whole));
+            assert_eq!(whole.is_ok(), fits);
+        }
     }
 
     fn reply() -> impl Strategy<Value = Vec<u8>> {

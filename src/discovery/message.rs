@@ -17,11 +17,11 @@ mod node;
 pub use node::{Role, hello_knows_capa, hello_role, info_knows_capa, info_run_id, role};
 
 /// Longest host name taken from a Sentinel (the limit of DNS).
-const HOST_LEN_MAX: usize = 253;
+pub(super) const HOST_LEN_MAX: usize = 253;
 /// Longest run id kept; Sentinels use 40.
 const RUN_ID_LEN_MAX: usize = 64;
 /// Peers, or replicas, read from one list.
-const PEERS_MAX: usize = 64;
+pub(super) const PEERS_MAX: usize = 64;
 
 /// Why an answer is not usable. Kept for `/status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +195,7 @@ pub fn host_port(host: &str, port: &str, asked_on_loopback: bool) -> Result<Host
     if host.is_empty() {
         return Err(BadAnswer::EmptyHost);
     }
-    if host.len() > HOST_LEN_MAX || host.contains(|c: char| c.is_control() || c == ' ') {
+    if host.len() > HOST_LEN_MAX || !HostPort::is_host(host) {
         return Err(BadAnswer::Shape);
     }
     let port = match port.parse() {

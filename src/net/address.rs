@@ -24,6 +24,13 @@ impl HostPort {
         }
     }
 
+    /// Whether `text` can be a host: it is not empty, and has nothing in it that would be taken for
+    /// something around one where addresses are written.
+    pub(crate) fn is_host(text: &str) -> bool {
+        let around = |c: char| c.is_whitespace() || c.is_control() || "[]/@#,".contains(c);
+        !text.is_empty() && !text.contains(around)
+    }
+
     /// The literal address, if the host is one.
     pub fn literal(&self) -> Option<SocketAddr> {
         self.host
@@ -121,7 +128,7 @@ impl FromStr for HostPort {
             None if host.contains(':') => return Err(bad()),
             None => host,
         };
-        if host.is_empty() || host.contains(['/', '@', ' ']) {
+        if !Self::is_host(host) {
             return Err(bad());
         }
         Ok(Self::new(host, port.parse().map_err(|_| bad())?))

@@ -89,6 +89,9 @@ fn rejects_addresses_that_cannot_be_meant() {
     ] {
         assert_eq!(refused(host, "6379"), BadAnswer::Loopback);
     }
+    for host in ["[::1]", "a b", "a\tb", "a/b", "u@h", "#quorum", "a,b"] {
+        assert_eq!(refused(host, "6379"), BadAnswer::Shape);
+    }
     assert!(host_port("127.0.0.1", "6379", true).is_ok());
     assert_eq!(address(&bulk("x"), false), Err(BadAnswer::Shape));
 }
