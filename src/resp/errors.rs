@@ -21,6 +21,9 @@ pub enum ProtocolError {
     InlineTooBig,
     /// An inline command holds a NUL byte, which would hide the rest of the line from the server.
     InlineNul,
+    /// An inline command holds the byte 255, with which telnet begins what is not for the server:
+    /// Redis takes it for a part of a word, Valkey 9.1 leaves it out (measured).
+    InlineTelnet,
     /// A quote of an inline command is not closed, or not followed by a space.
     UnbalancedQuotes,
     /// The number after `*` is over `LOGIN_ARGS_MAX`, and the client has yet to log in.
@@ -44,6 +47,7 @@ impl fmt::Display for ProtocolError {
             Self::BulkEnd => "expected CRLF after a bulk",
             Self::InlineTooBig => "too big inline request",
             Self::InlineNul => "NUL byte in inline request",
+            Self::InlineTelnet => "byte 255 in inline request",
             Self::UnbalancedQuotes => "unbalanced quotes in request",
             Self::LoginArguments => "unauthenticated multibulk length",
             Self::LoginBulkLength => "unauthenticated bulk length",

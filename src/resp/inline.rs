@@ -13,15 +13,15 @@ use super::request::INLINE_LEN_MAX;
 /// appended, when it holds no word.
 ///
 /// # Errors
-/// For unbalanced quotes, a NUL byte, a line over the limit and the first words of HTTP; nothing
-/// is appended then.
+/// For unbalanced quotes, a byte 0 or 255, a line over the limit and the first words of HTTP;
+/// nothing is appended then.
 pub fn encode(line: &[u8], out: &mut Vec<u8>) -> Result<bool, ProtocolError> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     if line.len() > INLINE_LEN_MAX {
         return Err(ProtocolError::InlineTooBig);
     }
-    if line.contains(&0) {
-        return Err(ProtocolError::InlineNul);
+    if let Some(byte) = line.iter().find(|byte| is_refused(**byte)) {
+        return Err(refusal(*byte));
     }
     let mut words = Words { rest: line };
     let mut word = Vec::new();
@@ -53,6 +53,19 @@ pub(super) fn refuse_http(first_word: &[u8]) -> Result<(), ProtocolError> {
     {
         true => Err(ProtocolError::Http),
         false => Ok(()),
+    }
+}
+
+/// What no line may hold, for servers differ in what they make of it.
+pub(super) const fn is_refused(byte: u8) -> bool {
+    matches!(byte, 0 | 0xff)
+}
+
+/// Why a line with this byte is refused.
+pub(super) const fn refusal(byte: u8) -> ProtocolError {
+    match byte {
+        0 => ProtocolError::InlineNul,
+        _ => ProtocolError::InlineTelnet,
     }
 }
 

@@ -316,7 +316,8 @@ impl RequestScanner {
         let allowed = INLINE_LEN_MAX - self.line_len;
         // One byte more than may be in the line: its end.
         let window = chunk.get(..=allowed).unwrap_or(chunk);
-        let end = window.iter().position(|byte| matches!(byte, b'\n' | 0));
+        let ends = |byte: &u8| *byte == b'\n' || inline::is_refused(*byte);
+        let end = window.iter().position(ends);
         let text = window.get(..end.unwrap_or(window.len())).unwrap_or(window);
         self.first_word(text)?;
         let Some(end) = end else {
@@ -326,8 +327,8 @@ impl RequestScanner {
             self.line_len += text.len();
             return Ok(Scanned::More);
         };
-        if window.get(end) == Some(&0) {
-            return Err(ProtocolError::InlineNul);
+        if let Some(byte) = window.get(end).filter(|byte| **byte != b'\n') {
+            return Err(inline::refusal(*byte));
         }
         self.end_inline(end + 1)
     }

@@ -109,8 +109,11 @@ fn http_is_refused_at_its_first_word() {
 }
 
 #[test]
-fn inline_lines_are_bounded_and_hold_no_nul() {
+fn inline_lines_are_bounded_and_hold_no_bytes_that_servers_differ_about() {
     request(b"PING\0\r\n", Err(ProtocolError::InlineNul));
+    request(b"ECHO '\xff'\r\n", Err(ProtocolError::InlineTelnet));
+    request(b"\xff\xf4\xff\xfd\x06", Err(ProtocolError::InlineTelnet));
+    request(b"ECHO \"\\xff\"\r\n", Ok(Scanned::Inline { len: 13 }));
     request(&[0x16, 3, 1, 0, 0xa5, 1], Err(ProtocolError::InlineNul));
     let longest = [vec![b'x'; INLINE_LEN_MAX], b"\n".to_vec()].concat();
     let len = longest.len();

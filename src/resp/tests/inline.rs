@@ -80,6 +80,7 @@ fn what_is_refused_leaves_nothing_behind() {
         assert_eq!(out, b"kept");
     }
     refuses(b"PING \0", ProtocolError::InlineNul);
+    refuses(b"PING \xff", ProtocolError::InlineTelnet);
     refuses(b"a b 'c", ProtocolError::UnbalancedQuotes);
     refuses(b"\"post\" /\n", ProtocolError::Http);
     refuses(b"Ho'st:'\n", ProtocolError::Http);
