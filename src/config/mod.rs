@@ -4,6 +4,8 @@
 //! as arguments ([`load`]), so that nothing here depends on the process it runs in, the files with
 //! passwords, certificates and keys excepted. This module opens no socket and writes no log.
 
+#[doc(hidden)]
+pub mod check;
 mod complaint;
 mod error;
 mod flags;

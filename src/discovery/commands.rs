@@ -79,7 +79,7 @@ fn is_final(error: &Error) -> bool {
 
 /// Has `commands` hear each entry of the `reply`, and those of subcommands, and gives the names of
 /// those that are treated more carefully for it. What is no such entry is passed over.
-fn hear(commands: &mut Commands, reply: &Reply) -> Vec<String> {
+pub(super) fn hear(commands: &mut Commands, reply: &Reply) -> Vec<String> {
     let mut stricter = Vec::new();
     for entry in elements(reply) {
         let subcommands = elements(entry).get(9).map_or(&[][..], elements);

@@ -8,7 +8,7 @@ use super::framing::BadFrame;
 use crate::secrets::{Refusal, Whose};
 
 /// Longest part of a server's error text that is kept.
-const TEXT_LEN_MAX: usize = 200;
+pub(super) const TEXT_LEN_MAX: usize = 200;
 
 /// Why there is no reply.
 #[derive(Debug)]

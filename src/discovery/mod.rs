@@ -13,6 +13,8 @@
 //! main loop never waits for a peer. It never ends, whatever a Sentinel says or does not say, and
 //! it knows nothing of clients or links.
 
+#[doc(hidden)]
+pub mod check;
 mod commands;
 pub mod connection;
 pub mod earshot;

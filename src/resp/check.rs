@@ -1,7 +1,14 @@
 //! Properties that fuzz targets and unit tests share; no part of the program uses them.
 //!
-//! Each function takes any bytes, and panics when a property does not hold. The first bytes
-//! choose where the rest is cut: a count (modulo 8), then that many chunk lengths, used in turn.
+//! Each function takes any bytes, and panics when a property does not hold. Where division into
+//! chunks matters the first bytes choose it: a count (modulo 8), then that many chunk lengths, used
+//! in turn.
+
+mod answer;
+mod command;
+
+pub use answer::answer;
+pub use command::command;
 
 use super::{Args, ProtocolError, ReplyError, ReplyScanner, RequestScanner, Scanned, inline};
 
@@ -103,7 +110,7 @@ fn ends(frames: &[Frame]) -> impl Iterator<Item = (usize, char, usize)> + '_ {
 }
 
 /// Splits an input into the stream and the lengths of its chunks.
-fn plan(input: &[u8]) -> (&[u8], Vec<usize>) {
+pub(crate) fn plan(input: &[u8]) -> (&[u8], Vec<usize>) {
     let [count, rest @ ..] = input else {
         return (input, vec![1]);
     };

@@ -6,7 +6,6 @@
 mod blocking;
 mod class;
 mod class_live;
-mod corpus;
 mod element;
 mod hello_id;
 mod hostile;
