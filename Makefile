@@ -53,7 +53,7 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 	@mkdir -p results
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition:: sharing::
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- --nocapture --test-threads=1 hostile::
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --lib -- --nocapture simulation::
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --lib -- --nocapture simulation:: splitting::
 	STEADFAST_SOAK=1 STEADFAST_POOL=session $(CARGO) test --locked --release --lib -- --nocapture simulation::
 	STEADFAST_POOL=session $(CARGO) test --locked --release --test it
 	@for server in redis target/tools/bin/valkey-server-8.0 target/tools/bin/valkey-server-9.1; do \

@@ -43,6 +43,7 @@ mod wire;
 mod wiretap;
 mod words;
 
+pub(crate) use chance::Chance;
 pub(crate) use end::End;
 pub(crate) use network::Network;
 pub(crate) use planted::{Bug, planted};

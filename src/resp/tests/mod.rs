@@ -18,6 +18,7 @@ mod reply;
 mod request;
 mod server;
 mod sharing;
+mod splitting;
 mod values;
 
 use proptest::prelude::*;

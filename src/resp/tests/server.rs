@@ -4,7 +4,7 @@
 //! path of a binary.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -29,9 +29,14 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start() -> Self {
+        Self::start_binary(&binary())
+    }
+
+    /// The same of another server than the one chosen for the tests.
+    pub(super) fn start_binary(binary: &OsStr) -> Self {
         let dir = TempDir::with_prefix("steadfast-resp-").expect("a directory");
         let socket = dir.path().join("socket");
-        let child = Command::new(binary())
+        let child = Command::new(binary)
             .args(["--port", "0", "--save", "", "--enable-debug-command", "yes"])
             .arg("--unixsocket")
             .arg(&socket)
@@ -54,12 +59,17 @@ impl Server {
     }
 
     pub(super) fn connect(&self) -> Client {
-        let stream = UnixStream::connect(&self.socket).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         Client {
-            stream,
+            stream: self.stream(),
             unread: Vec::new(),
         }
+    }
+
+    /// A connection for bytes that are no commands.
+    pub(super) fn stream(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.socket).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        stream
     }
 
     /// Asks one thing on a connection of its own.
