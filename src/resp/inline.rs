@@ -1,8 +1,8 @@
 //! Turns an inline command line into the multibulk command it stands for.
 //!
 //! Splits exactly as the server's `sdssplitargs` does, so that what a person types into a raw
-//! connection means the same through the proxy. It allocates: nobody sends inline commands in
-//! bulk, and the line is bounded.
+//! connection means the same through the proxy; a line that servers split differently is refused. It
+//! allocates: nobody sends inline commands in bulk, and the line is bounded.
 
 use std::io::Write;
 
@@ -143,11 +143,13 @@ impl Words<'_> {
         }
     }
 
-    /// Takes a closing quote, which only a space or the end of the line may follow.
+    /// Takes a closing quote, which only a space or the end of the line may follow. Vertical tab and
+    /// form feed may not: Redis and Valkey 8.0 end the word at them, Valkey 9.1 goes on with it
+    /// (measured).
     fn close_quote(&mut self) -> Result<bool, ProtocolError> {
         self.rest = self.rest.get(1..).unwrap_or_default();
         match self.rest {
-            [byte, ..] if !is_space(*byte) => Err(ProtocolError::UnbalancedQuotes),
+            [byte, ..] if !ends_word(*byte) => Err(ProtocolError::UnbalancedQuotes),
             _ => Ok(true),
         }
     }

@@ -65,10 +65,12 @@ fn a_quote_ends_at_a_space() {
         br#"e """""#,
         b"\"",
         b"'",
+        b"e \"a\"\x0bb",
+        b"e 'a'\x0c",
     ] {
         assert_eq!(words(line), Err(ProtocolError::UnbalancedQuotes));
     }
-    splits(b"\"a\"\x0bb\n", &[b"a", b"b"]);
+    splits(b"\"a\"\tb\n", &[b"a", b"b"]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ const NUMBERS: [&[u8]; 16] = [
     b"9223372036854775808",
     b"18446744073709551617",
 ];
-const BYTES: &[u8] = b"\r\n\r\n*$0123456789-+ \t\"'\\x\0ab:\x0b";
+const BYTES: &[u8] = b"\r\n\r\n*$0123456789-+ \t\"'\\x\0ab:\x0b\x0c";
 
 /// The stream of this seed.
 pub(super) fn stream(seed: u64) -> Vec<u8> {
