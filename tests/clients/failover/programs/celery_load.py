@@ -15,7 +15,7 @@ import time
 import redis
 
 import watch_redis_py
-from celery_worker import Worker, wait_until
+from celery_worker import CHILDREN, Worker, wait_until
 from stage import HOST, PACE, PORT, Stage
 
 RESULT_LIMIT = 10
@@ -29,7 +29,8 @@ from celery_tasks import mark  # noqa: E402  the environment comes first
 
 stage = Stage()
 sends = stage.activity("send")
-results = stage.activity("result")
+# What is UNCERTAIN of a result is what a child of the worker was storing, each over its own connection.
+results = stage.activity("result", in_flight=CHILDREN)
 pending = queue.Queue()
 without_result = []
 

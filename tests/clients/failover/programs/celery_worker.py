@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+CHILDREN = 2
 END_LIMIT = 10
 POLL = 0.05
 PR_SET_PDEATHSIG = 1
@@ -42,8 +43,8 @@ class Worker:
         self._end()
 
     def _start(self):
-        """As the manual starts it; two children suffice."""
-        command = [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "-c", "2"]
+        """As the manual starts it; few children suffice."""
+        command = [sys.executable, "-m", "celery", "-A", "celery_tasks", "worker", "-c", str(CHILDREN)]
         with open(self.log, "ab") as log:
             return subprocess.Popen(
                 [*command, "--loglevel", "INFO"],
