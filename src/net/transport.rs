@@ -173,6 +173,22 @@ fn is_error(taken: io::Result<Option<io::Error>>) -> bool {
     taken.is_ok_and(|error| error.is_some())
 }
 
+/// Reads, and returns what was read if it is the first of a client.
+fn poll_first<'a>(
+    stream: &mut (impl AsyncRead + Unpin),
+    unheard: &mut bool,
+    cx: &mut Context<'_>,
+    buffer: &'a mut ReadBuf<'_>,
+) -> Poll<io::Result<&'a [u8]>> {
+    let before = buffer.filled().len();
+    ready!(Pin::new(stream).poll_read(cx, buffer))?;
+    let first = match std::mem::take(unheard) {
+        true => buffer.filled().get(before..),
+        false => None,
+    };
+    Poll::Ready(Ok(first.unwrap_or_default()))
+}
+
 impl From<TcpStream> for Transport {
     /// A connection whose peer is known to mean it.
     fn from(stream: TcpStream) -> Self {
@@ -189,23 +205,13 @@ impl AsyncRead for Transport {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp { stream, unheard } => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
-                if std::mem::take(unheard) {
-                    let first = buffer.filled().get(before..).unwrap_or_default();
-                    return Poll::Ready(greeting::check(first, || stream.peer_addr().ok()));
-                }
-                Poll::Ready(Ok(()))
+                let first = ready!(poll_first(stream, unheard, cx, buffer))?;
+                Poll::Ready(greeting::check(first, || stream.peer_addr().ok()))
             }
             Self::Tls(stream) => stream.poll_read(cx, buffer),
             Self::Unix { stream, unheard } => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(&mut *stream).poll_read(cx, buffer))?;
-                if std::mem::take(unheard) {
-                    let first = buffer.filled().get(before..).unwrap_or_default();
-                    return Poll::Ready(greeting::check(first, || Some("a Unix socket")));
-                }
-                Poll::Ready(Ok(()))
+                let first = ready!(poll_first(stream, unheard, cx, buffer))?;
+                Poll::Ready(greeting::check(first, || Some("a Unix socket")))
             }
             #[cfg(test)]
             Self::Simulated(end) => end.poll_read(cx, buffer),
