@@ -153,7 +153,7 @@ pub async fn run(
     if !config.tls.is_empty() {
         others.spawn(tls::watch(config.tls.clone(), asked.schedule()));
     }
-    others.spawn(secrets::watch(config.passwords()));
+    others.spawn(secrets::watch(config.passwords(), asked));
     for listener in listeners.admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         others.spawn(admin::serve(

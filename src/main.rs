@@ -198,7 +198,7 @@ async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
 fn ask_again(asker: &reload::Asker) {
     tracing::info!(
         event = "reload_asked",
-        "SIGHUP: certificates, keys and CAs are read again; all else needs a restart"
+        "SIGHUP: passwords, certificates, keys and CAs are read again; all else needs a restart"
     );
     asker.ask();
 }

@@ -54,6 +54,32 @@ fn a_file_that_cannot_be_used_changes_nothing_and_is_told_once() {
 }
 
 #[test]
+fn a_hangup_has_the_file_read_at_once() {
+    let bed = bed();
+    let path = file(&bed, "app", "one");
+    let proxy = Proxy::for_bed(&bed)
+        .flag("--username", "app")
+        .flag("--password-file", &path)
+        .start_ready();
+    for told in 1..=3 {
+        proxy.hang_up();
+        wait_until(SOON, "it is said that nothing is new", || {
+            proxy.events("password_unchanged").len() == told
+        });
+    }
+    // That the clock comes between the change and the signal happens, but not so often in a row.
+    let at_once = (0..4).any(|round| {
+        fs::write(&path, format!("new{round}")).unwrap();
+        proxy.hang_up();
+        wait_until(SOON, "it is read", || {
+            proxy.events("password_renewed").len() == round + 1
+        });
+        proxy.events("password_renewed")[round]["asked"] == true
+    });
+    assert!(at_once, "each time it was the clock");
+}
+
+#[test]
 fn a_wrong_password_is_tried_with_measure_and_heals_with_the_file() {
     let bed = bed();
     let volume = Volume::new(&bed, &["app"], "one");
