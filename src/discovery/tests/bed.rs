@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ports::free_port;
+use super::panics::tell_at_once;
+use super::ports::{Permit, free_port};
 use crate::discovery::connection::{Connection, Reply};
 use crate::discovery::message;
 use crate::net::HostPort;
@@ -113,6 +114,7 @@ pub(super) struct Bed {
     pub(super) nodes: Vec<Server>,
     pub(super) sentinels: Vec<Server>,
     _dir: TempDir,
+    _permit: Permit,
 }
 
 impl Bed {
@@ -120,8 +122,18 @@ impl Bed {
         Self::start_at("127.0.0.1", down_after_ms).await
     }
 
+    /// The same, while no other bed of this process runs: for what depends on how soon Sentinels act.
+    pub(super) async fn start_alone(down_after_ms: u32) -> Self {
+        Self::start_with(Permit::take_all(), "127.0.0.1", down_after_ms).await
+    }
+
     /// The same, with the primary told to the Sentinels as this host.
     pub(super) async fn start_at(host: &str, down_after_ms: u32) -> Self {
+        Self::start_with(Permit::take(), host, down_after_ms).await
+    }
+
+    async fn start_with(permit: Permit, host: &str, down_after_ms: u32) -> Self {
+        tell_at_once();
         let dir = tempfile::tempdir().expect("a directory");
         let node = |more: &str| {
             let config = format!("repl-diskless-sync no\n{more}");
@@ -163,6 +175,7 @@ impl Bed {
             nodes,
             sentinels,
             _dir: dir,
+            _permit: permit,
         };
         bed.followed(&bed.nodes[2].address, 2).await;
         bed

@@ -5,8 +5,9 @@ mod bed;
 mod failovers;
 mod first;
 mod interrupted;
+#[path = "../../../tests/it/bed/panics.rs"]
+mod panics;
 mod planned;
-#[allow(dead_code, reason = "the beds of these tests are not counted")]
 #[path = "../../../tests/it/bed/ports.rs"]
 mod ports;
 mod record;

@@ -5,6 +5,7 @@
 mod binary;
 mod config;
 mod node;
+mod panics;
 mod ports;
 mod process;
 mod recorder;
@@ -87,6 +88,7 @@ impl Bed {
         };
         let mut permit = Some(take());
         stall::watch();
+        panics::tell_at_once();
         let mut trouble = None;
         for _ in 0..TRIES {
             let bed = Self::lay_out(&wish, permit.take().unwrap_or_else(take)).unwrap();
