@@ -66,7 +66,7 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 bench: build ## how fast: side by side with other proxies and none, then the pure parts alone
 	@tests/setup.sh server
 	@tests/setup.sh peers
-	$(CARGO) build --quiet --release --locked --example load
+	$(CARGO) build --quiet --release --locked --example load --example floor
 	@mkdir -p $(BENCH_OUT)
 	@python3 benches/side_by_side.py --rounds $(BENCH_ROUNDS) --out $(BENCH_OUT) \
 		--json $(BENCH_OUT)/samples.json $(BENCH_FLAGS)

@@ -46,7 +46,7 @@ def read_options():
     parser.add_argument("--only", default="", help="rows, such as get50,set50,p16 or growth")
     parser.add_argument(
         "--targets", default=ALL,
-        help="columns, of " + ALL + ", or NAME=PATH or 'NAME=PATH --flag ...' for any build",
+        help="columns, of " + ALL + ", floor (the least a proxy can do; GET only), or NAME=PATH or 'NAME=PATH --flag ...' for any build",
     )
     parser.add_argument("--reference", default="", help="the column that ratios are to")
     parser.add_argument("--json", metavar="FILE", help="write every sample")

@@ -15,6 +15,7 @@ from pathlib import Path
 from bed import BACKLOG, PRIMARY_NAME, ROOT, Instance, free_port, program
 
 BINARY = ROOT / "target/release/steadfast"
+FLOOR = ROOT / "target/release/examples/floor"
 POOLS = ("session", "shared")
 CONNECTIONS_MAX = 9_000
 VERSION = re.compile(r"\d+(?:\.\d+)+")
@@ -131,6 +132,21 @@ class Envoy(Target):
         ]
 
 
+class Floor(Target):
+    """No proxy, but what none of this design can be faster than; it only knows the rows of GET 32 B."""
+
+    name = "floor"
+
+    def __init__(self):
+        super().__init__(FLOOR)
+
+    def version(self):
+        return "counts bytes"
+
+    def command(self, bed, port, conf, threads):
+        return [self.path, "--listen", f"127.0.0.1:{port}", "--server", f"127.0.0.1:{bed.primary}"]
+
+
 class Steadfast(Target):
     def __init__(self, name, path, flags):
         super().__init__(path)
@@ -162,6 +178,12 @@ def steadfast(pool):
     return Steadfast(pool, BINARY, ["--pool", pool]), None
 
 
+def floor():
+    if not FLOOR.exists():
+        return None, "floor is not built (cargo build --release --example floor): its column is missing"
+    return Floor(), None
+
+
 def peer(kind, binary):
     found = program(binary)
     if not found:
@@ -174,6 +196,7 @@ BY_NAME = {
     "haproxy": lambda: peer(HAProxy, "haproxy"),
     "envoy": lambda: peer(Envoy, "envoy"),
     "twemproxy": lambda: peer(Twemproxy, "nutcracker"),
+    "floor": floor,
     "session": lambda: steadfast("session"),
     "shared": lambda: steadfast("shared"),
 }
