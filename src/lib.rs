@@ -14,7 +14,7 @@
 //! ```
 //!
 //! # Code map, in reading order
-//! - [`config`]: flags and environment become one validated [`config::Config`].
+//! - [`config`]: flags, environment and a file become one validated [`config::Config`].
 //! - [`discovery`]: asks and hears all Sentinels, chooses the primary (`election`, pure), watches
 //!   it (`probe`), and publishes.
 //! - [`topology`]: the published snapshot, the two-step switch, the lease.

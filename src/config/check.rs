@@ -12,7 +12,7 @@ use crate::net::HostPort;
 /// What must never be shown.
 const SECRET: &str = "kept-from-everybody";
 /// Parts of settings that are not tried: they open files, or bring the certificates of the system.
-const LEFT_OUT: [&str; 3] = ["file", "tls", "unix"];
+const LEFT_OUT: [&str; 4] = ["config", "file", "tls", "unix"];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One value, read as each kind of setting: what is accepted is within its bounds, and written in

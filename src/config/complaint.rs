@@ -3,7 +3,7 @@
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
-use super::flags::variable;
+use super::sources::{Origin, Sources};
 use crate::net::without_userinfo;
 
 /// A value in the form of a URL may have a password in it, and errors end up in logs.
@@ -21,15 +21,19 @@ pub(super) fn without_passwords(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Where the value comes from a variable, says which.
-pub(super) fn name_variable(mut error: clap::Error) -> clap::Error {
+/// Where the value does not stand on the command line, says where it does.
+pub(super) fn name_origin(mut error: clap::Error, sources: &Sources) -> clap::Error {
     let flag = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(flag)) => flag.clone(),
         _ => return error,
     };
     let long = flag.trim_start_matches('-');
     let long = long.split([' ', '=', '[']).next().unwrap_or(long);
-    let tip = format!("the value comes from the environment: {}", variable(long));
+    let tip = match sources.of(long) {
+        Some(Origin::Variable(name)) => format!("the value comes from the environment: {name}"),
+        Some(origin @ Origin::File { .. }) => format!("the value comes from {origin}"),
+        Some(Origin::Flag(_)) | None => return error,
+    };
     error.insert(
         ContextKind::Suggested,
         ContextValue::StyledStrs(vec![StyledStr::from(tip)]),

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use super::FileFault;
 use crate::{secrets, tls};
 
 /// Settings that are each well formed but cannot be used.
 #[derive(Debug)]
 pub enum Error {
+    /// The file of settings cannot be used.
+    File(FileFault),
     /// A platform's variable does not hold what its name promises.
     Environment {
         /// The variable.
@@ -49,6 +52,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::File(fault) => fault.fmt(f),
             Self::Environment { name, reason } => write!(
                 f,
                 "the environment variable {name} is of no use: {reason}; correct it, or give --sentinel"
@@ -85,6 +89,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::File(fault) => fault.source(),
             Self::Password(unusable) => unusable.source(),
             Self::Tls(unusable) => unusable.source(),
             _ => None,

@@ -1,27 +1,21 @@
-//! The command line, and its twin in the environment.
+//! The flags: each setting is declared here, in [`super::tls`] or in [`super::unix`], once.
 //!
-//! Only the shape and the words of it: what the values mean together is decided in
-//! [`super::validate`]. The environment comes in as a function, so nothing here reads the process.
+//! Only the shape and the words of it: where values come from besides is the business of
+//! [`super::sources`], what they mean together that of [`super::validate`].
 
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::complaint::{name_variable, without_passwords};
 use super::tls::TlsFlags;
 use super::unix::UnixFlags;
 use super::{
-    BlockingOnFailover, Env, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
+    BlockingOnFailover, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
     PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
 };
 use crate::net::{HostPort, LocalAddress};
-
-/// What every environment twin starts with.
-const ENV_PREFIX: &str = "STEADFAST_";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +29,8 @@ Examples:
   steadfast --listen 0.0.0.0:6379 --password-file /run/secrets/valkey \\
             --client-password-file /run/secrets/clients
 
-Every flag can be given in the environment (shown as [env: ...]); a flag wins over it, and an
+Every flag can be given in the environment (shown as [env: ...]) and in the file of --config, as
+hold_timeout = \"5s\" for --hold-timeout. A flag wins over the environment, and that over the file; an
 empty variable counts as not set. Without any --sentinel, VALKEY_SENTINEL_HOST and
 VALKEY_SENTINEL_PORT (or REDIS_SENTINEL_*) are used where the platform sets them.
 Exit status: 0 after SIGTERM or SIGINT, 64 for wrong usage or settings, 69 when a port cannot be
@@ -243,6 +238,9 @@ pub(super) struct LoginFlags {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Process")]
 pub(super) struct ProcessFlags {
+    /// A TOML file with settings: the names of the flags with `_` for `-`, lists in brackets
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Threads that move data; a sidecar wants 1 [default: half the processors, 1 to 4]
     #[arg(long, value_name = "N", value_parser = parse::workers)]
     pub(super) workers: Option<usize>,
@@ -282,66 +280,3 @@ pub(super) enum ClientListen {
 /// An address to listen on, or off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listen(pub(super) Option<HostPort>);
-
-impl Cli {
-    /// Reads the command line, then fills in from the environment whatever it leaves open.
-    ///
-    /// # Errors
-    /// clap's, which also stand for "help was asked for".
-    pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<Self, clap::Error> {
-        let mut command = described(Self::command());
-        let matches = command
-            .try_get_matches_from_mut(args.clone())
-            .map_err(without_passwords)?;
-        let mut all = args;
-        // Before the subcommand, if there is one: the flags are global.
-        let at = all.len().min(1);
-        for arg in command.get_arguments() {
-            let id = arg.get_id().as_str();
-            let Some(long) = arg.get_long().filter(|_| is_setting(arg)) else {
-                continue;
-            };
-            let given = matches.value_source(id) == Some(ValueSource::CommandLine);
-            if let Some(value) = env(&variable(long)).filter(|value| !given && !value.is_empty()) {
-                all.insert(at, option(long, &value));
-            }
-        }
-        // What fails only now can only come from the environment.
-        let mut matches = command
-            .try_get_matches_from_mut(all)
-            .map_err(|error| without_passwords(name_variable(error)))?;
-        Self::from_arg_matches_mut(&mut matches)
-    }
-}
-
-/// The environment twin of a flag.
-pub(super) fn variable(long: &str) -> String {
-    format!("{ENV_PREFIX}{}", long.replace('-', "_").to_uppercase())
-}
-
-fn is_setting(arg: &clap::Arg) -> bool {
-    !matches!(arg.get_long(), None | Some("help" | "version"))
-}
-
-fn option(long: &str, value: &OsStr) -> OsString {
-    let mut option = OsString::from(format!("--{long}="));
-    option.push(value);
-    option
-}
-
-/// Makes each flag valid on either side of the subcommand, and adds default and environment twin
-/// to its help. The present value of a variable is never shown: it may be a secret.
-fn described(command: clap::Command) -> clap::Command {
-    command.mut_args(|arg| {
-        let Some(long) = arg.get_long() else {
-            return arg;
-        };
-        let mut help = arg.get_help().cloned().unwrap_or_default().to_string();
-        let defaults: Vec<_> = arg.get_default_values().iter().collect();
-        if let [default] = defaults.as_slice() {
-            help.push_str(&format!(" [default: {}]", default.to_string_lossy()));
-        }
-        help.push_str(&format!(" [env: {}]", variable(long)));
-        arg.help(help).hide_default_value(true).global(true)
-    })
-}

@@ -1,18 +1,21 @@
 //! Settings: what the operator asked for, validated once and passed around as plain values.
 //!
-//! Flag wins over environment wins over default. The environment and the machine's limits come in
-//! as arguments ([`load`]), so that nothing here depends on the process it runs in, the files with
-//! passwords, certificates and keys excepted. This module opens no socket and writes no log.
+//! Flag wins over environment wins over file wins over default. The environment and the machine's
+//! limits come in as arguments ([`load`]), so that nothing here depends on the process it runs in, the
+//! files with settings, passwords, certificates and keys excepted. This module opens no socket and writes no log.
 
 #[doc(hidden)]
 pub mod check;
 mod complaint;
 mod error;
+mod file;
 mod flags;
 mod limits;
 mod memory;
+mod nearest;
 mod parse;
 mod platform;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -20,6 +23,7 @@ mod unix;
 mod validate;
 
 pub use error::Error;
+pub use file::FileFault;
 pub use flags::Command;
 pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
@@ -63,7 +67,7 @@ pub struct Invocation {
 /// Why there is no [`Invocation`].
 #[derive(Debug)]
 pub enum Refusal {
-    /// The command line or a twin of it cannot be read; or help or the version was asked for.
+    /// The command line, or a value that stands elsewhere, cannot be read; or help or the version was asked for.
     CommandLine(Box<clap::Error>),
     /// The settings cannot be used.
     Settings(Error),
@@ -85,7 +89,7 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// When something is wrong with them, or the operator asked for help only.
 pub fn load(args: Vec<OsString>, env: Env<'_>, machine: Machine) -> Result<Invocation, Refusal> {
-    let cli = flags::Cli::read(args, env).map_err(|error| Refusal::CommandLine(Box::new(error)))?;
+    let (cli, _) = sources::read(args, env)?;
     Ok(Invocation {
         command: cli.command.unwrap_or(Command::Run),
         logging: Logging {

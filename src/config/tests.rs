@@ -4,6 +4,8 @@ use std::io::Write;
 
 use super::*;
 
+mod file;
+
 const MACHINE: Machine = Machine {
     descriptors: 1024,
     parallelism: 16,
@@ -43,7 +45,7 @@ fn addresses(list: &[HostPort]) -> String {
     list.join(",")
 }
 
-/// A password file with this content; gone with the returned handle.
+/// A file with this content; gone with the returned handle.
 fn file(content: &[u8]) -> (tempfile::NamedTempFile, String) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(content).expect("writing it");

@@ -45,6 +45,7 @@ mod scripts;
 mod secrets;
 mod sentinel_trouble;
 mod serving;
+mod settings;
 mod sharing;
 mod soak;
 mod storm;

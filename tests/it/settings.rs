@@ -1,0 +1,65 @@
+//! Goal: where settings stand decides nothing but who wins, and mistakes are told before anything is
+//! dialled. Method: the binary, run to its end with files, variables and flags of all kinds.
+
+use std::fs;
+use std::process::Output;
+
+use crate::bed::Bed;
+use crate::proxy::{program, run_to_end};
+
+/// Exit code, and what was said on either side.
+#[track_caller]
+fn told(output: Output) -> (i32, String) {
+    let mut text = String::from_utf8(output.stdout).unwrap();
+    text.push_str(&String::from_utf8(output.stderr).unwrap());
+    (output.status.code().unwrap(), text)
+}
+
+/// A file of settings, and its path.
+fn settings(content: &str) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("steadfast.toml");
+    fs::write(&path, content).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+#[test]
+fn a_file_is_the_whole_setup_and_a_flag_wins_over_it() {
+    let bed = Bed::builder()
+        .name("cache-7")
+        .replicas(0)
+        .sentinels(1)
+        .start();
+    let sentinel = bed.sentinel(0).addr();
+    let content = format!("sentinel = ['{sentinel}']\nprimary_name = 'cache-7'\n");
+    let (_dir, path) = settings(&content);
+    let (code, text) = told(run_to_end(&["check", "--config", &path]));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(&bed.primary().addr().to_string()), "{text}");
+
+    let other = ["check", "--config", &path, "--primary-name", "other"];
+    let (code, text) = told(run_to_end(&other));
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("cache-7") && text.contains("other"), "{text}");
+
+    let mut by_variable = program();
+    by_variable.args(["check"]).env("STEADFAST_CONFIG", &path);
+    let (code, text) = told(by_variable.output().unwrap());
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn a_mistake_in_the_file_is_told_with_its_line_and_nothing_starts() {
+    for (content, line, because) in [
+        ("\nlistn = '127.0.0.1:0'", 2, "did you mean"),
+        ("workers = 1\nhold_timeout = 5", 2, "as in 500ms"),
+        ("workers = ", 1, "no TOML"),
+    ] {
+        let (_dir, path) = settings(content);
+        let (code, text) = told(run_to_end(&["run", "--config", &path]));
+        assert_eq!(code, 64, "{text}");
+        let at = format!("{path}:{line}");
+        assert!(text.contains(&at) && text.contains(because), "{text}");
+    }
+}
