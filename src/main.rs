@@ -35,6 +35,9 @@ fn main() -> ExitCode {
         Ok(invocation) => invocation,
         Err(refusal) => return refused(&refusal),
     };
+    if invocation.only_checked {
+        return say("steadfast: the settings can be used\n");
+    }
     logging::init(invocation.logging);
     match invocation.command {
         Command::Run => run(invocation, machine),
@@ -56,6 +59,12 @@ fn refused(refusal: &Refusal) -> ExitCode {
         }
         Refusal::Settings(error) => complain(error, EXIT_USAGE),
     }
+}
+
+fn say(text: impl Display) -> ExitCode {
+    // Whoever closes the pipe has read enough.
+    let _ = write!(io::stdout(), "{text}");
+    ExitCode::SUCCESS
 }
 
 fn complain(reason: impl Display, status: u8) -> ExitCode {
@@ -82,10 +91,9 @@ fn check(config: Config) -> ExitCode {
         Ok(report) => report,
         Err(error) => return complain(error, EXIT_FAILURE),
     };
-    // Whoever closes the pipe has read enough.
-    let _ = write!(io::stdout(), "{report}");
+    let said = say(&report);
     if report.passed() {
-        ExitCode::SUCCESS
+        said
     } else {
         ExitCode::from(EXIT_FAILURE)
     }

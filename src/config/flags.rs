@@ -241,6 +241,12 @@ pub(super) struct ProcessFlags {
     /// A TOML file with settings: the names of the flags with `_` for `-`, lists in brackets
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// Only check all settings, and read the files they name; nobody is connected to. Ends with 0, or
+    /// with 64 and what is wrong
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
+    #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
+    #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
+    pub(super) check_config: bool,
     /// Threads that move data; a sidecar wants 1 [default: half the processors, 1 to 4]
     #[arg(long, value_name = "N", value_parser = parse::workers)]
     pub(super) workers: Option<usize>,

@@ -62,6 +62,8 @@ pub struct Invocation {
     pub config: Config,
     /// How to log.
     pub logging: Logging,
+    /// To check the settings was all that was asked for, and is done.
+    pub only_checked: bool,
 }
 
 /// Why there is no [`Invocation`].
@@ -96,6 +98,7 @@ pub fn load(args: Vec<OsString>, env: Env<'_>, machine: Machine) -> Result<Invoc
             format: cli.process.log_format,
             level: cli.process.log_level,
         },
+        only_checked: cli.process.check_config,
         config: validate::config(cli, env, machine).map_err(Refusal::Settings)?,
     })
 }

@@ -19,8 +19,10 @@ use super::{Env, Error, Refusal};
 
 /// What every environment twin starts with.
 const ENV_PREFIX: &str = "STEADFAST_";
-/// The flag that names the file. Not a setting of the file itself.
+/// The flag that names the file.
 const FILE_FLAG: &str = "config";
+/// Flags about the file, which mean nothing in it.
+const NOT_IN_FILE: [&str; 2] = [FILE_FLAG, "check-config"];
 
 /// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +163,7 @@ fn is_setting(long: &str) -> bool {
     !matches!(long, "help" | "version")
 }
 
-/// What may stand in the file: every setting but the file itself.
+/// What may stand in the file.
 fn keys(command: &clap::Command) -> Vec<Key> {
     let key = |arg: &clap::Arg| {
         let long = arg.get_long().filter(|long| is_setting(long))?;
@@ -173,7 +175,7 @@ fn keys(command: &clap::Command) -> Vec<Key> {
         })
     };
     let all = command.get_arguments().filter_map(key);
-    all.filter(|key| key.long != FILE_FLAG).collect()
+    all.filter(|key| !NOT_IN_FILE.contains(&key.long.as_str())).collect()
 }
 
 /// Whether `long` names a file with a password that stands in the environment itself, which wins over

@@ -2,6 +2,8 @@
 //! dialled. Method: the binary, run to its end with files, variables and flags of all kinds.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::process::Output;
 
 use crate::bed::Bed;
@@ -61,5 +63,40 @@ fn a_mistake_in_the_file_is_told_with_its_line_and_nothing_starts() {
         assert_eq!(code, 64, "{text}");
         let at = format!("{path}:{line}");
         assert!(text.contains(&at) && text.contains(because), "{text}");
+    }
+}
+
+/// Goal: nothing leaves the process. Method: where it would dial somebody listens and is not called,
+/// and where it would listen somebody does already.
+#[test]
+fn settings_are_checked_without_dialling_or_listening() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    taken.set_nonblocking(true).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let flags = ["--check-config", "--sentinel", &address, "--listen", &address];
+    for command in [&["run"] as &[&str], &["check"], &[]] {
+        let (code, text) = told(run_to_end(&[command, &flags].concat()));
+        assert_eq!((code, text.lines().count()), (0, 1), "{text}");
+    }
+    let called = taken.accept().map_err(|error| error.kind());
+    assert_eq!(called.err(), Some(ErrorKind::WouldBlock));
+}
+
+#[test]
+fn a_check_of_settings_reads_the_files_they_name() {
+    let (dir, path) = settings("password_file = '/no/such/password'");
+    let broken = dir.path().join("broken.pem");
+    fs::write(&broken, "-----BEGIN CERTIFICATE-----\nhalf").unwrap();
+    let broken = broken.to_str().unwrap();
+    for (flags, because) in [
+        (&["--config", path.as_str()] as &[&str], "/no/such/password"),
+        (&["--upstream-tls-ca-file", broken], "broken.pem"),
+        (&["--sentinel-password-file", "/no/such/file"], "/no/such/file"),
+        (&["--config", "/no/such/settings"], "/no/such/settings"),
+        (&["--listen", "6379"], "HOST:PORT"),
+    ] {
+        let (code, text) = told(run_to_end(&[flags, &["--check-config"]].concat()));
+        assert_eq!(code, 64, "{flags:?}: {text}");
+        assert!(text.contains(because), "{flags:?}: {text}");
     }
 }

@@ -89,11 +89,16 @@ fn mistakes_are_told_with_their_line() {
     check_fault("workers 1", "no TOML", 1);
     check_fault("workers = [1, 2]", "takes one value", 1);
     check_fault("config = 'other.toml'", "there is no setting 'config'", 1);
+    check_fault("check_config = true", "no setting 'check_config'", 1);
     check_fault("[[endpoint]]\nname = 'x'", "several endpoints", 1);
     // What the command line gets wrong is not the file's.
     let (file, flag) = settings("workers = 1");
     let refusal = load_with(&format!("{flag} --pool links"), &[]).expect_err("refused");
-    assert!(!refusal.to_string().contains(&file.path().display().to_string()));
+    assert!(
+        !refusal
+            .to_string()
+            .contains(&file.path().display().to_string())
+    );
 }
 
 #[test]
@@ -119,7 +124,7 @@ fn every_setting_may_stand_in_the_file() {
 
     let command = flags::Cli::command();
     for arg in command.get_arguments() {
-        let Some(long) = arg.get_long().filter(|long| *long != "config") else {
+        let Some(long) = arg.get_long().filter(|long| !long.ends_with("config")) else {
             continue;
         };
         // Whether the value is right is the flag's affair; the name is known.
