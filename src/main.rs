@@ -10,7 +10,9 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use steadfast::config::{self, Command, Config, Invocation, Machine, Refusal};
+use steadfast::config::{
+    self, Command, Config, ConfigCommand, Invocation, Machine, Refusal, ShowFormat,
+};
 use steadfast::net::Listener;
 use steadfast::shutdown::{Request, Signals};
 use steadfast::{Listeners, reload};
@@ -42,6 +44,12 @@ fn main() -> ExitCode {
     match invocation.command {
         Command::Run => run(invocation, machine),
         Command::Check => check(invocation.config),
+        Command::Config {
+            what: ConfigCommand::Show { format },
+        } => match format {
+            ShowFormat::Text => say(invocation.settings),
+            ShowFormat::Json => say(invocation.settings.to_json()),
+        },
     }
 }
 

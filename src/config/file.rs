@@ -23,7 +23,10 @@ const FILE_LEN_MAX: u64 = 1024 * 1024;
 /// "unknown".
 const ENDPOINT: &str = "endpoint";
 
-/// A setting that may stand in the file.
+/// Flags about the file, which mean nothing in it.
+const NOT_FOR_FILE: [&str; 2] = ["config", "check-config"];
+
+/// A setting.
 #[derive(Debug)]
 pub(super) struct Key {
     /// The long name of its flag.
@@ -36,9 +39,19 @@ pub(super) struct Key {
 
 impl Key {
     /// How it is written in the file.
-    fn name(&self) -> String {
-        self.long.replace('-', "_")
+    pub(super) fn name(&self) -> String {
+        name(&self.long)
     }
+
+    /// Whether it may stand in the file.
+    pub(super) fn is_for_file(&self) -> bool {
+        !NOT_FOR_FILE.contains(&self.long.as_str())
+    }
+}
+
+/// How the setting of a flag is written in the file.
+pub(super) fn name(long: &str) -> String {
+    long.replace('-', "_")
 }
 
 /// A setting that stands there.
@@ -122,12 +135,12 @@ fn scalar(value: &DeValue<'_>) -> Result<String, Why> {
 /// The setting that was probably meant.
 fn guess(name: &str, keys: &[Key]) -> Option<String> {
     let names = keys.iter().flat_map(|key| {
-        let aliases = key.aliases.iter().map(|alias| alias.replace('-', "_"));
+        let aliases = key.aliases.iter().map(|alias| self::name(alias));
         aliases.chain([key.name()]).map(move |known| (known, key))
     });
     let names: Vec<_> = names.collect();
     let known = names.iter().map(|(known, _)| known.as_str());
-    let index = nearest(&name.replace('-', "_").to_lowercase(), known)?;
+    let index = nearest(&self::name(name).to_lowercase(), known)?;
     names.get(index).map(|(_, key)| key.name())
 }
 

@@ -64,6 +64,33 @@ pub enum Command {
     Run,
     /// Ask every Sentinel and the primary, say what was found and what is wrong, and end
     Check,
+    /// The settings themselves
+    Config {
+        /// What about them.
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+}
+
+/// What to do with the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigCommand {
+    /// Every setting with its value and where that comes from; passwords are not shown
+    Show {
+        /// `text` is what a file of settings may look like, `json` is for programs
+        #[arg(long, value_name = "text|json", default_value = "text")]
+        #[arg(hide_possible_values = true)]
+        format: ShowFormat,
+    },
+}
+
+/// `--format` of `config show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowFormat {
+    /// TOML with the origins as comments.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 // The groups below carry no doc comment: clap would take it for the text about the program.

@@ -15,6 +15,7 @@ mod memory;
 mod nearest;
 mod parse;
 mod platform;
+mod show;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,10 @@ mod validate;
 
 pub use error::Error;
 pub use file::FileFault;
-pub use flags::Command;
+pub use flags::{Command, ConfigCommand, ShowFormat};
 pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
+pub use show::Settings;
 pub use unix::{Owner, SocketPermissions};
 
 use std::ffi::OsString;
@@ -60,6 +62,8 @@ pub struct Invocation {
     pub command: Command,
     /// The settings.
     pub config: Config,
+    /// The same settings for people to look at.
+    pub settings: Settings,
     /// How to log.
     pub logging: Logging,
     /// To check the settings was all that was asked for, and is done.
@@ -91,15 +95,20 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// When something is wrong with them, or the operator asked for help only.
 pub fn load(args: Vec<OsString>, env: Env<'_>, machine: Machine) -> Result<Invocation, Refusal> {
-    let (cli, _) = sources::read(args, env)?;
+    let (cli, mut sources, written) = sources::read(args, env)?;
+    let command = cli.command.unwrap_or(Command::Run);
+    let logging = Logging {
+        format: cli.process.log_format,
+        level: cli.process.log_level,
+    };
+    let only_checked = cli.process.check_config;
+    let config = validate::config(cli, &mut sources, env, machine).map_err(Refusal::Settings)?;
     Ok(Invocation {
-        command: cli.command.unwrap_or(Command::Run),
-        logging: Logging {
-            format: cli.process.log_format,
-            level: cli.process.log_level,
-        },
-        only_checked: cli.process.check_config,
-        config: validate::config(cli, env, machine).map_err(Refusal::Settings)?,
+        command,
+        settings: Settings::new(written, &sources, &config),
+        config,
+        logging,
+        only_checked,
     })
 }
 

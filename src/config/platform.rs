@@ -11,8 +11,11 @@ use crate::net::{HostPort, without_userinfo};
 /// In this order: the first with a host is taken.
 const PREFIXES: [&str; 2] = ["VALKEY_SENTINEL", "REDIS_SENTINEL"];
 
+/// A variable, and the Sentinels it names.
+pub(super) type Named = (String, Vec<HostPort>);
+
 /// The Sentinels the platform names, if it names any.
-pub(super) fn sentinels(env: Env<'_>) -> Result<Option<Vec<HostPort>>, Error> {
+pub(super) fn sentinels(env: Env<'_>) -> Result<Option<Named>, Error> {
     for prefix in PREFIXES {
         let text = |name: String| {
             env(&name)
@@ -27,12 +30,14 @@ pub(super) fn sentinels(env: Env<'_>) -> Result<Option<Vec<HostPort>>, Error> {
         let Some((name, hosts)) = host.or(injected.host) else {
             continue;
         };
-        return hosts
+        let sentinels = hosts
             .split(',')
             .map(|host| sentinel(host.trim(), injected.port))
-            .collect::<Result<_, _>>()
-            .map(Some)
-            .map_err(|reason| Error::Environment { name, reason });
+            .collect::<Result<_, _>>();
+        return match sentinels {
+            Ok(sentinels) => Ok(Some((name, sentinels))),
+            Err(reason) => Err(Error::Environment { name, reason }),
+        };
     }
     Ok(None)
 }
@@ -101,7 +106,7 @@ mod tests {
         };
         let got = match sentinels(&env) {
             Ok(None) => "none".to_owned(),
-            Ok(Some(list)) => list
+            Ok(Some((_, list))) => list
                 .iter()
                 .map(HostPort::to_string)
                 .collect::<Vec<_>>()

@@ -21,8 +21,6 @@ use super::{Env, Error, Refusal};
 const ENV_PREFIX: &str = "STEADFAST_";
 /// The flag that names the file.
 const FILE_FLAG: &str = "config";
-/// Flags about the file, which mean nothing in it.
-const NOT_IN_FILE: [&str; 2] = [FILE_FLAG, "check-config"];
 
 /// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,17 +53,46 @@ impl Sources {
         self.0.get(long)
     }
 
-    fn note(&mut self, long: &str, origin: Origin) {
+    /// Where the first of the settings that belong to that of `long` was given, by their names.
+    pub(super) fn first_of(&self, long: &str) -> Option<&Origin> {
+        let mut all = self.0.iter();
+        let belongs = |name: &str| {
+            let rest = name.strip_prefix(long);
+            rest.is_some_and(|rest| rest.starts_with('-'))
+        };
+        all.find(|(name, _)| belongs(name))
+            .map(|(_, origin)| origin)
+    }
+
+    /// Notes where the setting of `long` was given.
+    pub(super) fn note(&mut self, long: &str, origin: Origin) {
         self.0.insert(long.to_owned(), origin);
     }
+
+    /// Notes that the setting of `long` was given with that of `with`.
+    pub(super) fn note_with(&mut self, long: &str, with: &str) {
+        if let Some(origin) = self.of(with).cloned() {
+            self.note(long, origin);
+        }
+    }
 }
+
+/// A setting as it was written, or by default is.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) key: Key,
+    pub(super) values: Vec<String>,
+}
+
+/// What was read: the settings, where they were given, and as what.
+pub(super) type Reading = (Cli, Sources, Vec<Written>);
 
 /// Reads the command line, then fills in whatever it leaves open.
 ///
 /// # Errors
 /// clap's, which also stand for "help was asked for"; or what is wrong with the file.
-pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<(Cli, Sources), Refusal> {
-    let mut reading = Reading::new(args);
+pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<Reading, Refusal> {
+    let mut reading = CommandLine::new(args);
     let matches = reading.parse()?;
     reading.note_flags(&matches);
     reading.fill_from_environment(env);
@@ -74,18 +101,19 @@ pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<(Cli, Sources), 
         reading.fill_from_file(path, env)?;
         matches = reading.parse()?;
     }
+    let written = written(&reading.command, &matches);
     let cli = Cli::from_arg_matches_mut(&mut matches);
-    Ok((cli.map_err(refused)?, reading.sources))
+    Ok((cli.map_err(refused)?, reading.sources, written))
 }
 
 /// A command line that grows by what stands elsewhere.
-struct Reading {
+struct CommandLine {
     command: clap::Command,
     args: Vec<OsString>,
     sources: Sources,
 }
 
-impl Reading {
+impl CommandLine {
     fn new(args: Vec<OsString>) -> Self {
         Self {
             command: described(Cli::command()),
@@ -165,17 +193,29 @@ fn is_setting(long: &str) -> bool {
 
 /// What may stand in the file.
 fn keys(command: &clap::Command) -> Vec<Key> {
-    let key = |arg: &clap::Arg| {
-        let long = arg.get_long().filter(|long| is_setting(long))?;
-        let aliases = arg.get_all_aliases().unwrap_or_default();
-        Some(Key {
-            long: long.to_owned(),
-            is_list: matches!(arg.get_action(), ArgAction::Append),
-            aliases: aliases.into_iter().map(str::to_owned).collect(),
+    let all = command.get_arguments().filter_map(key);
+    all.filter(Key::is_for_file).collect()
+}
+
+fn key(arg: &clap::Arg) -> Option<Key> {
+    let long = arg.get_long().filter(|long| is_setting(long))?;
+    let aliases = arg.get_all_aliases().unwrap_or_default();
+    Some(Key {
+        long: long.to_owned(),
+        is_list: matches!(arg.get_action(), ArgAction::Append),
+        aliases: aliases.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+fn written(command: &clap::Command, matches: &ArgMatches) -> Vec<Written> {
+    let one = |arg: &clap::Arg| {
+        let values = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        Some(Written {
+            key: key(arg)?,
+            values: values.map(|it| it.to_string_lossy().into_owned()).collect(),
         })
     };
-    let all = command.get_arguments().filter_map(key);
-    all.filter(|key| !NOT_IN_FILE.contains(&key.long.as_str())).collect()
+    command.get_arguments().filter_map(one).collect()
 }
 
 /// Whether `long` names a file with a password that stands in the environment itself, which wins over

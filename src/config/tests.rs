@@ -5,6 +5,7 @@ use std::io::Write;
 use super::*;
 
 mod file;
+mod show;
 
 const MACHINE: Machine = Machine {
     descriptors: 1024,

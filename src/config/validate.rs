@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::flags::{Cli, ClientListen, LoginFlags, Toggle};
+use super::sources::{Origin, Sources};
 use super::{Config, Env, Error, Machine, limits, parse, platform};
 use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Secret, SecretFile};
@@ -16,16 +17,21 @@ const DEFAULT_WORKERS_MAX: usize = 4;
 /// difference, and short connections cost no switch of threads.
 const PROCESSORS_PER_WORKER: usize = 2;
 
-/// Checks everything and fills in what was left open.
-pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config, Error> {
-    let passwords = passwords(&cli.login, env)?;
+/// Checks everything and fills in what was left open; what others filled in is noted in `sources`.
+pub(super) fn config(
+    cli: Cli,
+    sources: &mut Sources,
+    env: Env<'_>,
+    machine: Machine,
+) -> Result<Config, Error> {
+    let passwords = passwords(&cli.login, sources, env)?;
     let (listen_tls, tls) = cli.tls.load()?;
     let (listen, listen_unix) = split(cli.clients.listen);
     if cli.unix.are_given() {
         refuse_nameless(&listen_unix)?;
     }
     let config = Config {
-        sentinels: sentinels(cli.sentinel.sentinel, env)?,
+        sentinels: sentinels(cli.sentinel.sentinel, sources, env)?,
         primary_name: cli.sentinel.primary_name,
         listen,
         listen_unix,
@@ -76,12 +82,19 @@ pub(super) fn config(cli: Cli, env: Env<'_>, machine: Machine) -> Result<Config,
     Ok(config)
 }
 
-fn sentinels(given: Vec<HostPort>, env: Env<'_>) -> Result<Vec<HostPort>, Error> {
+fn sentinels(
+    given: Vec<HostPort>,
+    sources: &mut Sources,
+    env: Env<'_>,
+) -> Result<Vec<HostPort>, Error> {
     if !given.is_empty() {
         return Ok(distinct(given));
     }
-    let local = || vec![HostPort::new("127.0.0.1", parse::SENTINEL_PORT)];
-    Ok(platform::sentinels(env)?.map_or_else(local, distinct))
+    let Some((variable, sentinels)) = platform::sentinels(env)? else {
+        return Ok(vec![HostPort::new("127.0.0.1", parse::SENTINEL_PORT)]);
+    };
+    sources.note("sentinel", Origin::Variable(variable));
+    Ok(distinct(sentinels))
 }
 
 /// The same address twice would be the same listener twice.
@@ -152,7 +165,12 @@ struct Passwords {
     sentinel: Option<Credentials>,
 }
 
-fn passwords(flags: &LoginFlags, env: Env<'_>) -> Result<Passwords, Error> {
+fn passwords(
+    flags: &LoginFlags,
+    sources: &mut Sources,
+    env: Env<'_>,
+) -> Result<Passwords, Error> {
+    let mut given = Given { sources, env };
     let login = Source::new("", "--password-file", "STEADFAST_PASSWORD");
     let control = Source::new(
         "control-",
@@ -170,13 +188,17 @@ fn passwords(flags: &LoginFlags, env: Env<'_>) -> Result<Passwords, Error> {
         "STEADFAST_CLIENT_PASSWORD",
     );
     let passwords = Passwords {
-        login: login.credentials(&flags.username, &flags.password_file, env)?,
-        client: client.password(&flags.client_password_file, env)?,
-        control: control.credentials(&flags.control_username, &flags.control_password_file, env)?,
-        sentinel: sentinel.credentials(
+        login: given.credentials(login, &flags.username, &flags.password_file)?,
+        client: given.password(client, &flags.client_password_file)?,
+        control: given.credentials(
+            control,
+            &flags.control_username,
+            &flags.control_password_file,
+        )?,
+        sentinel: given.credentials(
+            sentinel,
             &flags.sentinel_username,
             &flags.sentinel_password_file,
-            env,
         )?,
     };
     if passwords.client.is_some() && passwords.login.is_none() {
@@ -185,8 +207,9 @@ fn passwords(flags: &LoginFlags, env: Env<'_>) -> Result<Passwords, Error> {
     Ok(passwords)
 }
 
-/// Where one password may come from.
+/// The settings of one password.
 struct Source {
+    /// `""`, `"control-"` or another.
     prefix: &'static str,
     flag: &'static str,
     variable: &'static str,
@@ -200,33 +223,49 @@ impl Source {
             variable,
         }
     }
+}
 
+/// Where passwords may come from.
+struct Given<'a> {
+    sources: &'a mut Sources,
+    env: Env<'a>,
+}
+
+impl Given<'_> {
     fn credentials(
-        &self,
+        &mut self,
+        source: Source,
         username: &Option<String>,
         file: &Option<PathBuf>,
-        env: Env<'_>,
     ) -> Result<Option<Credentials>, Error> {
-        match (self.password(file, env)?, username) {
+        let (prefix, variable) = (source.prefix, source.variable);
+        match (self.password(source, file)?, username) {
             (Some(password), username) => Ok(Some(Credentials {
                 username: username.clone(),
                 password,
             })),
             (None, None) => Ok(None),
-            (None, Some(_)) => Err(Error::UserWithoutPassword {
-                prefix: self.prefix,
-                variable: self.variable,
-            }),
+            (None, Some(_)) => Err(Error::UserWithoutPassword { prefix, variable }),
         }
     }
 
-    fn password(&self, file: &Option<PathBuf>, env: Env<'_>) -> Result<Option<Password>, Error> {
+    fn password(
+        &mut self,
+        source: Source,
+        file: &Option<PathBuf>,
+    ) -> Result<Option<Password>, Error> {
+        let name = format!("{}password", source.prefix);
         if let Some(path) = file {
-            let (flag, path) = (self.flag, path.clone());
+            self.sources.note_with(&name, &format!("{name}-file"));
+            let (flag, path) = (source.flag, path.clone());
             let password = Password::from_file(SecretFile { flag, path });
             return password.map(Some).map_err(Error::Password);
         }
-        let literal = env(self.variable).filter(|value| !value.is_empty());
+        let literal = (self.env)(source.variable).filter(|value| !value.is_empty());
+        if literal.is_some() {
+            let origin = Origin::Variable(source.variable.to_owned());
+            self.sources.note(&name, origin);
+        }
         Ok(literal.map(|value| Password::fixed(Secret::new(value.into_encoded_bytes()))))
     }
 }

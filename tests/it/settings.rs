@@ -73,7 +73,13 @@ fn settings_are_checked_without_dialling_or_listening() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     taken.set_nonblocking(true).unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let flags = ["--check-config", "--sentinel", &address, "--listen", &address];
+    let flags = [
+        "--check-config",
+        "--sentinel",
+        &address,
+        "--listen",
+        &address,
+    ];
     for command in [&["run"] as &[&str], &["check"], &[]] {
         let (code, text) = told(run_to_end(&[command, &flags].concat()));
         assert_eq!((code, text.lines().count()), (0, 1), "{text}");
@@ -91,7 +97,10 @@ fn a_check_of_settings_reads_the_files_they_name() {
     for (flags, because) in [
         (&["--config", path.as_str()] as &[&str], "/no/such/password"),
         (&["--upstream-tls-ca-file", broken], "broken.pem"),
-        (&["--sentinel-password-file", "/no/such/file"], "/no/such/file"),
+        (
+            &["--sentinel-password-file", "/no/such/file"],
+            "/no/such/file",
+        ),
         (&["--config", "/no/such/settings"], "/no/such/settings"),
         (&["--listen", "6379"], "HOST:PORT"),
     ] {
@@ -99,4 +108,37 @@ fn a_check_of_settings_reads_the_files_they_name() {
         assert_eq!(code, 64, "{flags:?}: {text}");
         assert!(text.contains(because), "{flags:?}: {text}");
     }
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_without_passwords() {
+    let (_dir, path) = settings("# mine\nhold_timeout = '3s'\n");
+    let show = |format: &str| {
+        let mut show = program();
+        show.args(["config", "show", "--config", &path, "--workers", "1"]);
+        show.args(["--format", format]);
+        show.env("STEADFAST_PASSWORD", "hunter2");
+        show.env("STEADFAST_POOL", "session");
+        let (code, text) = told(show.output().unwrap());
+        assert_eq!(code, 0, "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+        text
+    };
+    let text = show("text");
+    for (name, origin) in [
+        ("hold_timeout = \"3s\"", format!("{path}:2")),
+        ("pool = \"session\"", "STEADFAST_POOL".to_owned()),
+        ("workers = \"1\"", "--workers".to_owned()),
+        ("# listen = [\"127.0.0.1:6379\"]", "default".to_owned()),
+        ("# password = \"***\"", "STEADFAST_PASSWORD".to_owned()),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        assert!(line.ends_with(&format!("# {origin}")), "{line}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&show("json")).unwrap();
+    let hold = json["settings"].as_array().unwrap().iter();
+    let hold = hold.filter(|it| it["name"] == "hold_timeout");
+    let sources: Vec<_> = hold.map(|it| it["source"].clone()).collect();
+    assert_eq!(sources, [format!("{path}:2")]);
 }

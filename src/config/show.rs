@@ -1,0 +1,161 @@
+//! `config show`: every setting, its value, and where that comes from.
+//!
+//! Which settings there are is taken from the flags. Most values are shown as they were written; those
+//! that were left open, or that came with another setting, as they turned out. No password gets here.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::Config;
+use super::file;
+use super::sources::{Origin, Sources, Written};
+
+/// What stands for a password.
+const HIDDEN: &str = "***";
+/// Where the comment with the origin begins, in lines that are not longer.
+const COMMENT_COLUMN: usize = 44;
+
+/// All settings, for people and programs to look at. Has no password in it.
+#[derive(Debug)]
+pub struct Settings(Vec<Setting>);
+
+#[derive(Debug)]
+struct Setting {
+    name: String,
+    values: Vec<String>,
+    is_list: bool,
+    /// Whether it may stand in a file as it is shown.
+    is_for_file: bool,
+    source: Option<Origin>,
+}
+
+impl Settings {
+    pub(super) fn new(written: Vec<Written>, sources: &Sources, config: &Config) -> Self {
+        let flags = written.into_iter().map(|Written { key, values }| {
+            let leg = turned_on(&key.long, config);
+            let source = leg.and_then(|_| sources.first_of(&key.long));
+            Setting {
+                name: key.name(),
+                values: effective(&key.long, &values, config).unwrap_or(values),
+                is_list: key.is_list,
+                is_for_file: key.is_for_file(),
+                source: sources.of(&key.long).or(source).cloned(),
+            }
+        });
+        Self(flags.chain(passwords(sources, config)).collect())
+    }
+
+    /// As one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let settings: Vec<_> = self.0.iter().map(Shown::of).collect();
+        format!("{:#}\n", json!({ "settings": settings }))
+    }
+}
+
+/// As a file of settings, with the origins in comments; what is there by default is a comment as a whole.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|setting| setting.fmt(f))
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // TOML reads the texts and lists of JSON.
+        let value = match (self.values.as_slice(), self.is_list) {
+            ([], _) => return writeln!(f, "# {} is not set", self.name),
+            ([single], false) => json!(single),
+            (values, _) => json!(values),
+        };
+        let is_said = self.is_for_file && self.source.is_some();
+        let mark = if is_said { "" } else { "# " };
+        let line = format!("{mark}{} = {value}", self.name);
+        write!(f, "{line:COMMENT_COLUMN$} # ")?;
+        match &self.source {
+            None => writeln!(f, "default"),
+            Some(source) => writeln!(f, "{source}"),
+        }
+    }
+}
+
+/// How programs see a setting.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    value: serde_json::Value,
+    origin: &'static str,
+    source: Option<String>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(setting: &'a Setting) -> Self {
+        let value = match (setting.values.as_slice(), setting.is_list) {
+            (values, true) => json!(values),
+            ([], false) => serde_json::Value::Null,
+            ([first, ..], false) => json!(first),
+        };
+        Self {
+            name: &setting.name,
+            value,
+            origin: match &setting.source {
+                None => "default",
+                Some(Origin::File { .. }) => "file",
+                Some(Origin::Variable(_)) => "environment",
+                Some(Origin::Flag(_)) => "flag",
+            },
+            source: setting.source.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// What a setting turned out to be, where that is not what was written.
+fn effective(long: &str, written: &[String], config: &Config) -> Option<Vec<String>> {
+    let one = |value: String| Some(vec![value]);
+    match long {
+        "sentinel" => Some(texts(&config.sentinels)),
+        "primary-name" => one(config.primary_name.clone()),
+        "listen-tls" => Some(texts(&config.listen_tls)),
+        "upstream-tls" | "sentinel-tls" => turned_on(long, config).map(|()| vec!["true".into()]),
+        _ if !written.is_empty() => None,
+        "listen-unix-mode" => one(format!("{:04o}", config.socket_permissions.mode)),
+        "max-held-bytes" => one(config.max_held_bytes.to_string()),
+        "max-clients" => one(config.max_clients.to_string()),
+        "workers" => one(config.workers.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether `long` stands for a leg that has TLS, for whatever reason.
+fn turned_on(long: &str, config: &Config) -> Option<()> {
+    let has_tls = match long {
+        "upstream-tls" => config.tls.upstream.is_some(),
+        "sentinel-tls" => config.tls.sentinel.is_some(),
+        "listen-tls" => config.tls.listen.is_some(),
+        _ => false,
+    };
+    has_tls.then_some(())
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+/// The passwords that are no flags: whether there is one, and where it comes from.
+fn passwords<'a>(sources: &'a Sources, config: &Config) -> impl Iterator<Item = Setting> + 'a {
+    let all = [
+        ("password", config.login.is_some()),
+        ("client-password", config.client_password.is_some()),
+        ("control-password", config.control_credentials.is_some()),
+        ("sentinel-password", config.sentinel_credentials.is_some()),
+    ];
+    all.into_iter().map(|(long, is_set)| Setting {
+        name: file::name(long),
+        values: is_set.then(|| HIDDEN.to_owned()).into_iter().collect(),
+        is_list: false,
+        is_for_file: false,
+        source: sources.of(long).cloned(),
+    })
+}
