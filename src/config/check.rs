@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::{Machine, load, parse};
+use super::{Machine, load, parse, url};
 use crate::net::HostPort;
 
 /// What must never be shown.
@@ -45,6 +45,10 @@ pub fn value(input: &[u8]) {
     }
     if let Ok(address) = text.parse::<HostPort>() {
         assert_eq!(address.to_string().parse(), Ok(address));
+    }
+    if let Ok(url) = url::parse(text) {
+        assert!(!url.sentinels.is_empty() && url.sentinels.iter().all(|it| it.port > 0));
+        assert!(!format!("{url:?}").contains(SECRET));
     }
     let _ = (parse::workers(text), parse::heartbeat(text));
     let _ = (parse::hold_timeout(text), parse::listen(text));

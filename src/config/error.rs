@@ -26,6 +26,15 @@ pub enum Error {
         /// The variable that could hold the password.
         variable: &'static str,
     },
+    /// A URL of Sentinels beside other values.
+    UrlNotAlone,
+    /// The URL of Sentinels says what another setting says as well.
+    SaidTwice {
+        /// What it says.
+        what: &'static str,
+        /// Where that stands besides.
+        other: String,
+    },
     /// A client password although Steadfast does not log in for clients.
     ClientPasswordWithoutLogin,
     /// TLS cannot be set up.
@@ -61,6 +70,13 @@ impl fmt::Display for Error {
             Self::UserWithoutPassword { prefix, variable } => write!(
                 f,
                 "--{prefix}username is given without a password: add --{prefix}password-file or {variable} (for a user without one, any text will do)"
+            ),
+            Self::UrlNotAlone => f.write_str(
+                "--sentinel is given a URL and something else: put every Sentinel into the URL, with commas between them, or give HOST:PORT for each",
+            ),
+            Self::SaidTwice { what, other } => write!(
+                f,
+                "the URL given with --sentinel has {what} in it, which {other} gives as well: leave one of them out"
             ),
             Self::ClientPasswordWithoutLogin => f.write_str(
                 "a client password is given, but Steadfast does not log in for clients, so they must present the server's own password: add --password-file or STEADFAST_PASSWORD, or leave the client password out",

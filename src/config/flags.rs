@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::tls::TlsFlags;
 use super::unix::UnixFlags;
+use super::url::SentinelUrl;
 use super::{
     BlockingOnFailover, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
     PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
@@ -98,10 +99,13 @@ pub enum ShowFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Finding the primary")]
 pub(super) struct SentinelFlags {
-    /// A Sentinel to start from; repeat it or separate with commas. The others are learned.
-    /// [default: 127.0.0.1:26379, and port 26379 where none is given]
-    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', value_parser = parse::sentinel)]
-    pub(super) sentinel: Vec<HostPort>,
+    /// A Sentinel to start from; repeat it or separate with commas. The others are learned. Or one URL
+    /// for all, as valkey-sentinel://USER:PASSWORD@HOST,HOST/NAME: with redis for valkey, `+` for `-`, and
+    /// rediss or valkeys for TLS; user and password are those of the servers, ?sentinel_password= and
+    /// ?sentinel_username= the Sentinels'. Others can read a command line: give a URL with a password in
+    /// the environment or the file [default: 127.0.0.1:26379, and port 26379 where none is given]
+    #[arg(long, value_name = "HOST[:PORT]|URL", value_parser = parse::sentinels)]
+    pub(super) sentinel: Vec<Sentinels>,
     /// Sentinel's name for the set of servers
     #[arg(long, value_name = "NAME", default_value = "mymaster")]
     #[arg(visible_alias = "master-name", alias = "master", value_parser = parse::primary_name)]
@@ -300,6 +304,13 @@ pub(super) struct ProcessFlags {
 pub(super) enum Toggle {
     On,
     Off,
+}
+
+/// One value of `--sentinel`.
+#[derive(Debug, Clone)]
+pub(super) enum Sentinels {
+    Plain(Vec<HostPort>),
+    Url(Box<SentinelUrl>),
 }
 
 /// Where clients connect.

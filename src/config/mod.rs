@@ -14,13 +14,16 @@ mod limits;
 mod memory;
 mod nearest;
 mod parse;
+mod percent;
 mod platform;
 mod show;
 mod sources;
+mod spread;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod unix;
+mod url;
 mod validate;
 
 pub use error::Error;

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::HoldTimeout;
-use super::flags::{ClientListen, Listen};
+use super::flags::{ClientListen, Listen, Sentinels};
+use super::{HoldTimeout, url};
 use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress};
 use crate::resp;
 
@@ -139,11 +139,21 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Sentinels with commas between them, or one URL for all of them.
+pub(super) fn sentinels(text: &str) -> Result<Sentinels, String> {
+    if url::is_meant_by(text) {
+        let url = url::parse(text)?;
+        return Ok(Sentinels::Url(Box::new(url)));
+    }
+    let all = text.split(',').map(sentinel);
+    all.collect::<Result<_, _>>().map(Sentinels::Plain)
+}
+
 /// A Sentinel: the port may be left out, and a bare IPv6 address needs no brackets then.
 pub(super) fn sentinel(text: &str) -> Result<HostPort, String> {
     if text.contains("://") || text.contains('@') {
         return Err(
-            "write HOST or HOST:PORT, and give user and password with --sentinel-username and --sentinel-password-file: a URL is not taken here".to_owned(),
+            "write HOST or HOST:PORT, and give user and password with --sentinel-username and --sentinel-password-file; or one URL for all Sentinels, which begins with valkey-sentinel:// or redis-sentinel://".to_owned(),
         );
     }
     let without_port = !text.contains(':') || (text.starts_with('[') && text.ends_with(']'));

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::Config;
 use super::file;
 use super::sources::{Origin, Sources, Written};
+use crate::secrets::Credentials;
 
 /// What stands for a password.
 const HIDDEN: &str = "***";
@@ -114,12 +115,15 @@ impl<'a> Shown<'a> {
 /// What a setting turned out to be, where that is not what was written.
 fn effective(long: &str, written: &[String], config: &Config) -> Option<Vec<String>> {
     let one = |value: String| Some(vec![value]);
+    let user = |login: &Option<Credentials>| one(login.as_ref()?.username.clone()?);
     match long {
         "sentinel" => Some(texts(&config.sentinels)),
         "primary-name" => one(config.primary_name.clone()),
         "listen-tls" => Some(texts(&config.listen_tls)),
         "upstream-tls" | "sentinel-tls" => turned_on(long, config).map(|()| vec!["true".into()]),
         _ if !written.is_empty() => None,
+        "username" => user(&config.login),
+        "sentinel-username" => user(&config.sentinel_credentials),
         "listen-unix-mode" => one(format!("{:04o}", config.socket_permissions.mode)),
         "max-held-bytes" => one(config.max_held_bytes.to_string()),
         "max-clients" => one(config.max_clients.to_string()),

@@ -6,6 +6,7 @@ use super::*;
 
 mod file;
 mod show;
+mod url;
 
 const MACHINE: Machine = Machine {
     descriptors: 1024,

@@ -39,7 +39,7 @@ pub(super) struct TlsFlags {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
-    upstream_tls: bool,
+    pub(super) upstream_tls: bool,
     /// They need one of one of these CAs instead; PEM
     #[arg(long, value_name = "FILE")]
     upstream_tls_ca_file: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub(super) struct TlsFlags {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true)]
     #[arg(default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     #[arg(value_parser = BoolishValueParser::new(), hide_possible_values = true)]
-    sentinel_tls: bool,
+    pub(super) sentinel_tls: bool,
     /// They need one of one of these CAs instead; PEM
     #[arg(long, value_name = "FILE")]
     sentinel_tls_ca_file: Option<PathBuf>,

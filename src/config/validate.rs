@@ -1,10 +1,13 @@
 //! From what was written to what may run: defaults that depend on the machine, passwords, and the
 //! rules that span several settings.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{Cli, ClientListen, LoginFlags, Toggle};
 use super::sources::{Origin, Sources};
+use super::spread::{self, Taken};
+use super::url::Login;
 use super::{Config, Env, Error, Machine, limits, parse, platform};
 use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Secret, SecretFile};
@@ -19,19 +22,21 @@ const PROCESSORS_PER_WORKER: usize = 2;
 
 /// Checks everything and fills in what was left open; what others filled in is noted in `sources`.
 pub(super) fn config(
-    cli: Cli,
+    mut cli: Cli,
     sources: &mut Sources,
     env: Env<'_>,
     machine: Machine,
 ) -> Result<Config, Error> {
-    let passwords = passwords(&cli.login, sources, env)?;
+    let mut taken = spread::take(&mut cli, sources)?;
+    let given = std::mem::take(&mut taken.sentinels);
+    let passwords = passwords(&cli.login, taken, sources, env)?;
     let (listen_tls, tls) = cli.tls.load()?;
     let (listen, listen_unix) = split(cli.clients.listen);
     if cli.unix.are_given() {
         refuse_nameless(&listen_unix)?;
     }
     let config = Config {
-        sentinels: sentinels(cli.sentinel.sentinel, sources, env)?,
+        sentinels: sentinels(given, sources, env)?,
         primary_name: cli.sentinel.primary_name,
         listen,
         listen_unix,
@@ -167,6 +172,7 @@ struct Passwords {
 
 fn passwords(
     flags: &LoginFlags,
+    url: Taken,
     sources: &mut Sources,
     env: Env<'_>,
 ) -> Result<Passwords, Error> {
@@ -188,17 +194,19 @@ fn passwords(
         "STEADFAST_CLIENT_PASSWORD",
     );
     let passwords = Passwords {
-        login: given.credentials(login, &flags.username, &flags.password_file)?,
+        login: given.credentials(login, &flags.username, &flags.password_file, url.login)?,
         client: given.password(client, &flags.client_password_file)?,
         control: given.credentials(
             control,
             &flags.control_username,
             &flags.control_password_file,
+            None,
         )?,
         sentinel: given.credentials(
             sentinel,
             &flags.sentinel_username,
             &flags.sentinel_password_file,
+            url.sentinel_login,
         )?,
     };
     if passwords.client.is_some() && passwords.login.is_none() {
@@ -237,7 +245,11 @@ impl Given<'_> {
         source: Source,
         username: &Option<String>,
         file: &Option<PathBuf>,
+        url: Option<Login>,
     ) -> Result<Option<Credentials>, Error> {
+        if let Some(login) = url {
+            return self.login_of_url(&source, login).map(Some);
+        }
         let (prefix, variable) = (source.prefix, source.variable);
         match (self.password(source, file)?, username) {
             (Some(password), username) => Ok(Some(Credentials {
@@ -247,6 +259,27 @@ impl Given<'_> {
             (None, None) => Ok(None),
             (None, Some(_)) => Err(Error::UserWithoutPassword { prefix, variable }),
         }
+    }
+
+    fn login_of_url(&mut self, source: &Source, login: Login) -> Result<Credentials, Error> {
+        let [username, password] = ["username", "password"].map(|it| source.prefix.to_owned() + it);
+        let longs = [&username, &format!("{password}-file")];
+        let flag = longs.into_iter().find_map(|long| self.sources.of(long));
+        let literal = || self.literal(source).map(|_| source.variable.to_owned());
+        if let Some(other) = flag.map(ToString::to_string).or_else(literal) {
+            let what = "a user or password";
+            return Err(Error::SaidTwice { what, other });
+        }
+        self.sources.note_with(&username, "sentinel");
+        self.sources.note_with(&password, "sentinel");
+        Ok(Credentials {
+            username: login.username,
+            password: Password::fixed(login.password),
+        })
+    }
+
+    fn literal(&self, source: &Source) -> Option<OsString> {
+        (self.env)(source.variable).filter(|value| !value.is_empty())
     }
 
     fn password(
@@ -261,7 +294,7 @@ impl Given<'_> {
             let password = Password::from_file(SecretFile { flag, path });
             return password.map(Some).map_err(Error::Password);
         }
-        let literal = (self.env)(source.variable).filter(|value| !value.is_empty());
+        let literal = self.literal(&source);
         if literal.is_some() {
             let origin = Origin::Variable(source.variable.to_owned());
             self.sources.note(&name, origin);

@@ -85,7 +85,7 @@ impl From<SocketAddr> for HostPort {
     }
 }
 
-/// `text` as it may be repeated in an error or a log: where it looks like a URL, without the part in
+/// `text` as it may be repeated in an error or a log: where it looks like a URL, without the parts in
 /// which a password may stand, whole or cut at a comma.
 #[must_use]
 pub fn without_userinfo(text: &str) -> Cow<'_, str> {
@@ -93,12 +93,21 @@ pub fn without_userinfo(text: &str) -> Cow<'_, str> {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, text),
     };
-    match (scheme, rest.rsplit_once('@')) {
-        (None, None) => Cow::Borrowed(text),
-        (None, Some((_, host))) => Cow::Owned(format!("***@{host}")),
-        (Some(scheme), Some((_, host))) => Cow::Owned(format!("{scheme}://***@{host}")),
-        (Some(scheme), None) => Cow::Owned(format!("{scheme}://***")),
-    }
+    let shown = match (rest.split_once('?'), rest.rsplit_once('@')) {
+        (None, None) if scheme.is_none() => return Cow::Borrowed(text),
+        (None, Some((_, host))) => format!("***@{host}"),
+        // A password may have a question mark in it, and then all may be a part of one.
+        (Some((front, query)), _) if !query.contains('@') => match front.rsplit_once('@') {
+            Some((_, host)) => format!("***@{host}?***"),
+            None if scheme.is_none() => format!("{front}?***"),
+            None => "***".to_owned(),
+        },
+        _ => "***".to_owned(),
+    };
+    Cow::Owned(match scheme {
+        Some(scheme) => format!("{scheme}://{shown}"),
+        None => shown,
+    })
 }
 
 /// Why a text is no `HOST:PORT`.
@@ -152,6 +161,11 @@ mod tests {
         check("redis://:p@w@s1", "redis://***@s1");
         // The beginning and the end of one that a comma cut in two.
         check("redis://:p", "redis://***");
+        check("redis-sentinel://s1/n?sentinel_password=p", "redis-sentinel://***");
+        check("redis-sentinel://a:p@s1/n?x=p", "redis-sentinel://***@s1/n?***");
+        check("redis-sentinel://a:p?w@s1", "redis-sentinel://***");
+        check("s2/n?sentinel_password=p", "s2/n?***");
+        check("a:p?w@s2", "***");
         check("w@s1:26379", "***@s1:26379");
         let bad = "redis://:pw@s1:26379".parse::<HostPort>();
         assert!(!bad.expect_err("no address").to_string().contains("pw"));

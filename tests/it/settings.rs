@@ -142,3 +142,27 @@ fn settings_are_shown_with_their_origin_and_without_passwords() {
     let sources: Vec<_> = hold.map(|it| it["source"].clone()).collect();
     assert_eq!(sources, [format!("{path}:2")]);
 }
+
+#[test]
+fn one_url_is_the_whole_setup_and_its_passwords_are_not_told() {
+    let bed = Bed::builder()
+        .name("cache-7")
+        .replicas(0)
+        .sentinels(1)
+        .requirepass("hunter2")
+        .sentinel_password("hunter3")
+        .start();
+    let sentinel = bed.sentinel(0).addr();
+    let url = format!("redis-sentinel://:hunter%32@{sentinel}/cache-7?sentinel_password=hunter3");
+    let mut by_variable = program();
+    by_variable.args(["check"]).env("STEADFAST_SENTINEL", &url);
+    let (code, text) = told(by_variable.output().unwrap());
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(&bed.primary().addr().to_string()), "{text}");
+    assert!(!text.contains("hunter"), "{text}");
+
+    let wrong = format!("{url}&node=");
+    let (code, text) = told(run_to_end(&["run", "--sentinel", &wrong]));
+    assert_eq!(code, 64, "{text}");
+    assert!(!text.contains("hunter"), "{text}");
+}
