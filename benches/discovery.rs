@@ -11,6 +11,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use steadfast::config::AddressMap;
 use steadfast::discovery::connection::Reply;
 use steadfast::discovery::election::{Claim, Decision, Election, Millis, Says};
 use steadfast::discovery::event;
@@ -71,12 +72,12 @@ fn events(c: &mut Criterion) {
         "+sdown",
         "slave 10.0.0.3:6379 10.0.0.3 6379 @ other 10.0.0.4 6379",
     );
-    assert!(event::read(&ours, "mymaster").is_some());
-    assert!(event::read(&other, "mymaster").is_none());
+    assert!(event::read(&ours, "mymaster", &AddressMap::EMPTY).is_some());
+    assert!(event::read(&other, "mymaster", &AddressMap::EMPTY).is_none());
     let mut group = c.benchmark_group("event");
     for (name, reply) in [("switch", &ours), ("of_another_set", &other)] {
         group.bench_with_input(BenchmarkId::from_parameter(name), reply, |b, reply| {
-            b.iter(|| event::read(black_box(reply), "mymaster"));
+            b.iter(|| event::read(black_box(reply), "mymaster", &AddressMap::EMPTY));
         });
     }
     group.finish();

@@ -12,7 +12,7 @@ use crate::discovery::connection::{Connection, Reply};
 use crate::discovery::earshot::Earshot;
 use crate::discovery::error::{Error, Rejection, RejectionKind};
 use crate::discovery::event::CHANNELS;
-use crate::discovery::message::{self, BadAnswer, MasterFields, Peer};
+use crate::discovery::message::{self, BadAnswer, MasterFields, Peer, Reading};
 use crate::net::HostPort;
 
 /// Primary names listed when the one asked for is unknown.
@@ -116,8 +116,8 @@ async fn converse(config: &Config, address: &HostPort) -> Result<Result<Answer, 
             return Err(Error::Rejected(rejection));
         }
     };
-    let on_loopback = connection.is_loopback();
-    let (primary, fields) = match message::consistent(&before, &address, &after, on_loopback) {
+    let reading = reading(config, &connection);
+    let (primary, fields) = match message::consistent(&before, &address, &after, reading) {
         Ok(read) => read,
         Err(bad) => return Ok(Err(unusable(bad))),
     };
@@ -145,7 +145,7 @@ async fn surroundings(
     answer: &mut Answer,
 ) -> Result<(), Error> {
     let name = config.primary_name.as_bytes();
-    let on_loopback = connection.is_loopback();
+    let reading = reading(config, connection);
     let questions: [&[&[u8]]; 3] = [
         &[b"SENTINEL", b"SENTINELS", name],
         &[b"SENTINEL", b"REPLICAS", name],
@@ -156,11 +156,11 @@ async fn surroundings(
         .await?;
     let [sentinels, replicas, run_id] = three(replies)?;
     match sentinels {
-        Ok(reply) => answer.peers = message::peers(&reply, on_loopback),
+        Ok(reply) => answer.peers = message::peers(&reply, reading),
         Err(_) => answer.denied.push("SENTINEL SENTINELS"),
     }
     match replicas {
-        Ok(reply) => answer.replicas = read_replicas(&reply, on_loopback),
+        Ok(reply) => answer.replicas = read_replicas(&reply, reading),
         Err(_) => answer.denied.push("SENTINEL REPLICAS"),
     }
     match run_id {
@@ -170,14 +170,21 @@ async fn surroundings(
     Ok(())
 }
 
-fn read_replicas(reply: &Reply, on_loopback: bool) -> Vec<HostPort> {
+fn reading<'a>(config: &'a Config, connection: &Connection) -> Reading<'a> {
+    Reading {
+        on_loopback: connection.is_loopback(),
+        map: &config.address_map,
+    }
+}
+
+fn read_replicas(reply: &Reply, reading: Reading<'_>) -> Vec<HostPort> {
     let Reply::Array(entries) = reply else {
         return Vec::new();
     };
     let address = |entry: &Reply| {
         let host = message::field(entry, "ip")?;
         let port = message::field(entry, "port")?;
-        message::host_port(host, port, on_loopback).ok()
+        message::host_port(host, port, reading).ok()
     };
     entries.iter().filter_map(address).collect()
 }
@@ -220,7 +227,7 @@ async fn unknown(config: &Config, connection: &mut Connection) -> String {
 fn unusable(bad: BadAnswer) -> String {
     let advice = match bad {
         BadAnswer::Loopback => {
-            "clients elsewhere could not reach that: let the servers announce an address others can reach (replica-announce-ip, or `SENTINEL MONITOR` with one)"
+            "clients elsewhere could not reach that: let the servers announce an address others can reach (replica-announce-ip, or `SENTINEL MONITOR` with one), or say with --address-map where they are"
         }
         BadAnswer::EmptyHost => "its DNS fails: check name resolution on the Sentinel's machine",
         BadAnswer::Torn => "a failover goes on right now: check again in a few seconds",

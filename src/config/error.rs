@@ -35,6 +35,11 @@ pub enum Error {
         /// Where that stands besides.
         other: String,
     },
+    /// One address is said to be in two places.
+    MappedTwice {
+        /// Its host.
+        host: String,
+    },
     /// A client password although Steadfast does not log in for clients.
     ClientPasswordWithoutLogin,
     /// TLS cannot be set up.
@@ -77,6 +82,10 @@ impl fmt::Display for Error {
             Self::SaidTwice { what, other } => write!(
                 f,
                 "the URL given with --sentinel has {what} in it, which {other} gives as well: leave one of them out"
+            ),
+            Self::MappedTwice { host } => write!(
+                f,
+                "--address-map leads {host} to two places: name a different port on the left of each, or leave one out"
             ),
             Self::ClientPasswordWithoutLogin => f.write_str(
                 "a client password is given, but Steadfast does not log in for clients, so they must present the server's own password: add --password-file or STEADFAST_PASSWORD, or leave the client password out",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::address_map::{self, Mapping};
 use super::tls::TlsFlags;
 use super::unix::UnixFlags;
 use super::url::SentinelUrl;
@@ -118,6 +119,10 @@ pub(super) struct SentinelFlags {
         hide_possible_values = true
     )]
     pub(super) sentinel_discovery: Toggle,
+    /// Where nodes are that Sentinels name FROM, as seen from here (NAT, mapped ports): servers and
+    /// Sentinels alike. HOST stands for all its ports; repeat it or separate with commas
+    #[arg(long, value_name = "FROM=TO", value_delimiter = ',', value_parser = address_map::mapping)]
+    pub(super) address_map: Vec<Mapping>,
     /// How often each Sentinel is asked
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse::positive_duration)]
     pub(super) poll_interval: Duration,

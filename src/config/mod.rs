@@ -4,6 +4,7 @@
 //! limits come in as arguments ([`load`]), so that nothing here depends on the process it runs in, the
 //! files with settings, passwords, certificates and keys excepted. This module opens no socket and writes no log.
 
+mod address_map;
 #[doc(hidden)]
 pub mod check;
 mod complaint;
@@ -20,12 +21,13 @@ mod show;
 mod sources;
 mod spread;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod unix;
 mod url;
 mod validate;
 
+pub use address_map::AddressMap;
 pub use error::Error;
 pub use file::FileFault;
 pub use flags::{Command, ConfigCommand, ShowFormat};
@@ -193,6 +195,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// Learn further Sentinels from those configured.
     pub sentinel_discovery: bool,
+    /// Where nodes are that Sentinels name elsewhere.
+    pub address_map: AddressMap,
     /// What makes a promoted replica the primary.
     pub switch_on: SwitchOn,
     /// What to do when no Sentinel can be reached.

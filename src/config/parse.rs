@@ -156,18 +156,28 @@ pub(super) fn sentinel(text: &str) -> Result<HostPort, String> {
             "write HOST or HOST:PORT, and give user and password with --sentinel-username and --sentinel-password-file; or one URL for all Sentinels, which begins with valkey-sentinel:// or redis-sentinel://".to_owned(),
         );
     }
-    let without_port = !text.contains(':') || (text.starts_with('[') && text.ends_with(']'));
-    let address = if text.parse::<IpAddr>().is_ok() {
-        HostPort::new(text, SENTINEL_PORT)
-    } else if without_port {
-        host_port(&format!("{text}:{SENTINEL_PORT}"))?
-    } else {
-        host_port(text)?
-    };
-    if address.port == 0 {
-        return Err(format!("'{text}' names port 0, where nothing can listen"));
+    let (host, port) = host_and_port(text)?;
+    Ok(HostPort::new(host, port.unwrap_or(SENTINEL_PORT)))
+}
+
+/// A host, with a port or without; a bare IPv6 address needs no brackets then.
+pub(super) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok((text.to_owned(), None));
     }
-    Ok(address)
+    let without_port = !text.contains(':') || (text.starts_with('[') && text.ends_with(']'));
+    if without_port {
+        let inner = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let host = inner.unwrap_or(text);
+        return match HostPort::is_host(host) {
+            true => Ok((host.to_owned(), None)),
+            false => Err(format!("'{text}' is neither HOST nor HOST:PORT")),
+        };
+    }
+    match host_port(text)? {
+        HostPort { port: 0, .. } => Err(format!("'{text}' names port 0, where nothing can listen")),
+        HostPort { host, port } => Ok((host, Some(port))),
+    }
 }
 
 /// An address to listen on, or `off`.

@@ -42,6 +42,11 @@ fn check_refused(args: &str, variables: &[(&str, &str)], because: &str) {
     }
 }
 
+/// The map that `--address-map` with this value stands for.
+pub(crate) fn address_map(value: &str) -> AddressMap {
+    config(&format!("--address-map {value}"), &[]).address_map
+}
+
 fn addresses(list: &[HostPort]) -> String {
     let list: Vec<_> = list.iter().map(HostPort::to_string).collect();
     list.join(",")
@@ -163,6 +168,8 @@ fn bad_values_are_refused_with_the_reason() {
     check_refused("--connect-timeout 0s", &[], "longer than zero");
     check_refused("--heartbeat-timeout 2s", &[], "within 1s");
     check_refused("--max-held-bytes-per-client 1MB", &[], "as in 64KiB");
+    check_refused("--address-map a:1", &[], "not FROM=TO");
+    check_refused("--address-map a=b,a=c", &[], "two places");
     check_refused("--listen ::1:6379", &[], "goes in brackets");
     check_refused("--listen unix:a.sock", &[], "an absolute path");
     check_refused("--listen unix:/a --listen-unix-mode 0999", &[], "octal");

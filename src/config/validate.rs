@@ -8,7 +8,7 @@ use super::flags::{Cli, ClientListen, LoginFlags, Toggle};
 use super::sources::{Origin, Sources};
 use super::spread::{self, Taken};
 use super::url::Login;
-use super::{Config, Env, Error, Machine, limits, parse, platform};
+use super::{AddressMap, Config, Env, Error, Machine, limits, parse, platform};
 use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Secret, SecretFile};
 
@@ -60,6 +60,8 @@ pub(super) fn config(
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,
         poll_interval: cli.sentinel.poll_interval,
         sentinel_discovery: cli.sentinel.sentinel_discovery == Toggle::On,
+        address_map: AddressMap::new(cli.sentinel.address_map)
+            .map_err(|host| Error::MappedTwice { host })?,
         switch_on: cli.sentinel.switch_on,
         on_sentinel_loss: cli.sentinel.on_sentinel_loss,
         blocking_on_failover: cli.clients.blocking_on_failover,

@@ -11,6 +11,7 @@ use super::event::{self, CHANNELS, Event};
 use super::framing::{BadFrame, DEPTH_MAX, Framer, REPLY_LEN_MAX};
 use super::message::{self, HOST_LEN_MAX, PEERS_MAX};
 use super::{commands, error};
+use crate::config::AddressMap;
 use crate::net::HostPort;
 use crate::resp::{Commands, check::plan};
 
@@ -122,7 +123,7 @@ fn read(reply: &Reply) {
         message::info_knows_capa(reply),
         message::hello_knows_capa(reply),
     );
-    let _ = event::read(reply, NAME);
+    let _ = event::read(reply, NAME, &AddressMap::EMPTY);
     if let Reply::Error(text) = reply {
         let kept = Rejection::new(text).text;
         assert!(kept.chars().count() <= error::TEXT_LEN_MAX);
@@ -147,7 +148,7 @@ fn usable(address: &HostPort, asked_on_loopback: bool) {
 fn published(channel: &[u8], payload: &[u8], name: &str) -> Option<Event> {
     let parts = [b"message".as_slice(), channel, payload];
     let parts = parts.map(|part| Reply::BulkString(part.to_vec()));
-    event::read(&Reply::Array(parts.to_vec()), name)
+    event::read(&Reply::Array(parts.to_vec()), name, &AddressMap::EMPTY)
 }
 
 /// Writes the event as Sentinel does, and reads it again.

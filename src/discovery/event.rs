@@ -5,6 +5,7 @@
 
 use super::connection::Reply;
 use super::message::{host_port, text};
+use crate::config::AddressMap;
 use crate::net::HostPort;
 
 /// The channels subscribed to, by exact name (`PSUBSCRIBE *` would need rights to all channels).
@@ -64,17 +65,23 @@ pub enum Kind {
     Hint,
 }
 
-/// Reads a pub/sub message; none when it is no message or concerns another name.
-pub fn read(reply: &Reply, primary_name: &str) -> Option<Event> {
+/// Reads a pub/sub message; none when it is no message or concerns another name. Nodes are where `map`
+/// says they are.
+pub fn read(reply: &Reply, primary_name: &str, map: &AddressMap) -> Option<Event> {
     let Reply::Array(parts) = reply else {
         return None;
     };
-    match parts.as_slice() {
+    let event = match parts.as_slice() {
         [kind, channel, payload] if text(kind) == Some("message") => {
-            classify(text(channel)?, text(payload)?, primary_name)
+            classify(text(channel)?, text(payload)?, primary_name)?
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Event {
+        about: event.about.map(|address| map.apply(address)),
+        candidate: event.candidate.map(|address| map.apply(address)),
+        ..event
+    })
 }
 
 fn classify(channel: &str, payload: &str, primary_name: &str) -> Option<Event> {
@@ -169,7 +176,11 @@ mod tests {
     fn whole(channel: &str, payload: &str) -> Option<Event> {
         let parts = ["message", channel, payload];
         let parts = parts.map(|part| Reply::BulkString(part.as_bytes().to_vec()));
-        read(&Reply::Array(parts.to_vec()), "my master")
+        read(
+            &Reply::Array(parts.to_vec()),
+            "my master",
+            &AddressMap::EMPTY,
+        )
     }
 
     #[test]
@@ -237,12 +248,28 @@ mod tests {
     }
 
     #[test]
+    fn nodes_are_where_the_map_says() {
+        let map = crate::config::tests::address_map("10.0.0.1=nat-1,10.0.0.2:6379=nat-2:7000");
+        let read = |channel: &str, payload: &str| {
+            let parts = ["message", channel, payload];
+            let parts = parts.map(|part| Reply::BulkString(part.as_bytes().to_vec()));
+            read(&Reply::Array(parts.to_vec()), "x", &map).expect("an event")
+        };
+        let selected = "slave 10.0.0.2:6379 10.0.0.2 6379 @ x 10.0.0.1 6379";
+        let selected = read("+selected-slave", selected);
+        assert_eq!(selected.about, Some(HostPort::new("nat-1", 6379)));
+        assert_eq!(selected.candidate, Some(HostPort::new("nat-2", 7000)));
+        let switch = read("+switch-master", "x 10.0.0.1 6379 10.0.0.2 6379");
+        assert_eq!(switch.about, Some(HostPort::new("nat-1", 6379)));
+    }
+
+    #[test]
     fn nonsense_is_no_event() {
         for payload in ["", " ", "master", "@", " @ ", "#quorum", "a b c d e f g"] {
             for channel in CHANNELS.iter().filter(|name| !name.ends_with("tilt")) {
                 assert_eq!(event(channel, payload), None, "{channel} {payload:?}");
             }
         }
-        assert_eq!(read(&Reply::Null, "my master"), None);
+        assert_eq!(read(&Reply::Null, "my master", &AddressMap::EMPTY), None);
     }
 }

@@ -6,11 +6,11 @@
 //! (master, slave): every version speaks them.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::connection::Reply;
-use crate::net::HostPort;
+use crate::config::AddressMap;
+use crate::net::{HostPort, usual_spelling};
 
 mod node;
 
@@ -50,6 +50,26 @@ impl fmt::Display for BadAnswer {
             Self::Shape => "its reply has an unknown shape; is it a Sentinel?",
             Self::Torn => "its answer changed while it was asked",
         })
+    }
+}
+
+/// How to read the addresses that a Sentinel names.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// It was asked on our loopback, so that it may name addresses there.
+    pub on_loopback: bool,
+    /// Where nodes are that it names elsewhere.
+    pub map: &'a AddressMap,
+}
+
+/// Without a map.
+impl From<bool> for Reading<'static> {
+    fn from(on_loopback: bool) -> Self {
+        static NOTHING: AddressMap = AddressMap::EMPTY;
+        Self {
+            on_loopback,
+            map: &NOTHING,
+        }
     }
 }
 
@@ -108,14 +128,14 @@ pub fn master_fields(reply: &Reply) -> Result<MasterFields, BadAnswer> {
 ///
 /// # Errors
 /// The reason why no address can be taken from it.
-pub fn address(reply: &Reply, asked_on_loopback: bool) -> Result<HostPort, BadAnswer> {
+pub fn address<'a>(reply: &Reply, reading: impl Into<Reading<'a>>) -> Result<HostPort, BadAnswer> {
     match reply {
         Reply::Null => Err(BadAnswer::UnknownName),
         Reply::Array(parts) => match parts.as_slice() {
             [host, port] => {
                 let host = text(host).ok_or(BadAnswer::Shape)?;
                 let port = text(port).ok_or(BadAnswer::Shape)?;
-                host_port(host, port, asked_on_loopback)
+                host_port(host, port, reading)
             }
             _ => Err(BadAnswer::Shape),
         },
@@ -127,13 +147,13 @@ pub fn address(reply: &Reply, asked_on_loopback: bool) -> Result<HostPort, BadAn
 ///
 /// # Errors
 /// The reason why it cannot be used.
-pub fn consistent(
+pub fn consistent<'a>(
     before: &Reply,
     middle: &Reply,
     after: &Reply,
-    asked_on_loopback: bool,
+    reading: impl Into<Reading<'a>>,
 ) -> Result<(HostPort, MasterFields), BadAnswer> {
-    let address = address(middle, asked_on_loopback)?;
+    let address = address(middle, reading)?;
     let fields = master_fields(after)?;
     if master_fields(before)?.epoch != fields.epoch {
         return Err(BadAnswer::Torn);
@@ -151,16 +171,13 @@ pub struct Peer {
 }
 
 /// Reads the reply to `SENTINEL SENTINELS`; peers that make no sense are left out.
-pub fn peers(reply: &Reply, asked_on_loopback: bool) -> Vec<Peer> {
+pub fn peers<'a>(reply: &Reply, reading: impl Into<Reading<'a>>) -> Vec<Peer> {
+    let reading = reading.into();
     let Reply::Array(entries) = reply else {
         return Vec::new();
     };
     let peer = |entry: &Reply| {
-        let address = host_port(
-            field(entry, "ip")?,
-            field(entry, "port")?,
-            asked_on_loopback,
-        );
+        let address = host_port(field(entry, "ip")?, field(entry, "port")?, reading);
         Some(Peer {
             run_id: run_id_text(field(entry, "runid")?)?,
             address: address.ok()?,
@@ -170,13 +187,14 @@ pub fn peers(reply: &Reply, asked_on_loopback: bool) -> Vec<Peer> {
 }
 
 /// Reads the reply to `SENTINEL REPLICAS`; entries that make no sense are left out.
-pub fn replicas(reply: &Reply, asked_on_loopback: bool) -> Vec<HostPort> {
+pub fn replicas<'a>(reply: &Reply, reading: impl Into<Reading<'a>>) -> Vec<HostPort> {
+    let reading = reading.into();
     let Reply::Array(entries) = reply else {
         return Vec::new();
     };
     let replica = |entry: &Reply| {
         let (host, port) = (field(entry, "ip")?, field(entry, "port")?);
-        host_port(host, port, asked_on_loopback).ok()
+        host_port(host, port, reading).ok()
     };
     entries.iter().filter_map(replica).take(PEERS_MAX).collect()
 }
@@ -186,12 +204,16 @@ pub fn run_id(reply: &Reply) -> Option<String> {
     run_id_text(text(reply)?)
 }
 
-/// Checks a host and a port as a Sentinel wrote them; literal addresses and the case of
-/// names get one spelling.
+/// Checks a host and a port as a Sentinel wrote them, and says where that is from here; literal
+/// addresses and the case of names get one spelling.
 ///
 /// # Errors
 /// The reason why they name nothing that could be dialled.
-pub fn host_port(host: &str, port: &str, asked_on_loopback: bool) -> Result<HostPort, BadAnswer> {
+pub fn host_port<'a>(
+    host: &str,
+    port: &str,
+    reading: impl Into<Reading<'a>>,
+) -> Result<HostPort, BadAnswer> {
     if host.is_empty() {
         return Err(BadAnswer::EmptyHost);
     }
@@ -202,16 +224,16 @@ pub fn host_port(host: &str, port: &str, asked_on_loopback: bool) -> Result<Host
         Ok(0) | Err(_) => return Err(BadAnswer::BadPort),
         Ok(port) => port,
     };
-    let literal = host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-    let loopback = match literal {
-        Some(ip) => ip.is_loopback() || ip.is_unspecified(),
-        None => host.eq_ignore_ascii_case("localhost"),
-    };
-    if loopback && !asked_on_loopback {
+    let (named, reading) = (HostPort::new(usual_spelling(host), port), reading.into());
+    if let Some(mapped) = reading.map.get(&named) {
+        // Loopback or not: the operator knows where it is.
+        return Ok(mapped);
+    }
+    let unspecified = named.literal().is_some_and(|it| it.ip().is_unspecified());
+    if (unspecified || named.is_loopback()) && !reading.on_loopback {
         return Err(BadAnswer::Loopback);
     }
-    let host = literal.map_or_else(|| host.to_ascii_lowercase(), |ip| ip.to_string());
-    Ok(HostPort::new(host, port))
+    Ok(named)
 }
 
 /// The text of a bulk or status reply.

@@ -291,6 +291,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             poll_interval: Duration::from_secs(1),
             learn_peers: false,
+            address_map: crate::config::AddressMap::EMPTY,
         };
         let mut roster = Roster::new(settings, mpsc::channel(1).0);
         let (address, now) = (HostPort::new("127.0.0.1", 1), Instant::now());

@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::{Connection, Reply};
 use super::error::{Error, Rejection, RejectionKind};
-use super::message::{self, BadAnswer, MasterFields};
+use super::message::{self, BadAnswer, MasterFields, Reading};
 use super::signal::{News, Signal, jitter};
+use crate::config::AddressMap;
 use crate::net::HostPort;
 use crate::secrets::{Credentials, Whose};
 use crate::tls::Client;
@@ -39,6 +40,17 @@ pub(super) struct Settings {
     pub(super) connect_timeout: Duration,
     pub(super) poll_interval: Duration,
     pub(super) learn_peers: bool,
+    pub(super) address_map: AddressMap,
+}
+
+impl Settings {
+    /// How to read what is named over `connection`.
+    fn reading(&self, connection: &Connection) -> Reading<'_> {
+        Reading {
+            on_loopback: connection.is_loopback(),
+            map: &self.address_map,
+        }
+    }
 }
 
 /// How eagerly Sentinels are asked.
@@ -129,14 +141,13 @@ impl Poller {
     async fn poll(
         &mut self,
     ) -> Result<(String, Result<(HostPort, MasterFields), BadAnswer>), Error> {
-        let name = self.settings.primary_name.as_bytes();
         let peer = match &mut self.peer {
             Some(peer) => peer,
             vacant => vacant.insert(open(&self.address, &self.settings).await?),
         };
         let mut answer = Err(BadAnswer::Torn);
         for _ in 0..TORN_MAX {
-            answer = ask_primary(&mut peer.connection, name).await?;
+            answer = ask_primary(&mut peer.connection, &self.settings).await?;
             if answer != Err(BadAnswer::Torn) {
                 break;
             }
@@ -152,20 +163,20 @@ impl Poller {
         }
         peer.lists_due = Instant::now() + LISTS_INTERVAL;
         if self.settings.learn_peers {
-            let read = |reply: &Reply, local| News::Peers(message::peers(reply, local));
+            let read = |reply: &Reply, by: Reading<'_>| News::Peers(message::peers(reply, by));
             self.ask_list(b"SENTINELS", read).await;
         }
-        let read = |reply: &Reply, local| News::Replicas(message::replicas(reply, local));
+        let read = |reply: &Reply, by: Reading<'_>| News::Replicas(message::replicas(reply, by));
         self.ask_list(b"REPLICAS", read).await;
     }
 
-    async fn ask_list(&mut self, list: &[u8], read: fn(&Reply, bool) -> News) {
+    async fn ask_list(&mut self, list: &[u8], read: fn(&Reply, Reading<'_>) -> News) {
         let Some(peer) = &mut self.peer else { return };
         let name = self.settings.primary_name.as_bytes();
         let question: &[&[u8]] = &[b"SENTINEL", list, name];
         match peer.connection.request(question, ANSWER_LIMIT).await {
             Ok(reply) => {
-                let news = read(&reply, peer.connection.is_loopback());
+                let news = read(&reply, self.settings.reading(&peer.connection));
                 // The main loop being gone is noticed at the next poll.
                 let _ = self.send(news).await;
             }
@@ -238,8 +249,9 @@ async fn open(address: &HostPort, settings: &Settings) -> Result<Peer, Error> {
 /// epoch for about a second, so the address is taken from between two equal epochs.
 async fn ask_primary(
     connection: &mut Connection,
-    name: &[u8],
+    settings: &Settings,
 ) -> Result<Result<(HostPort, MasterFields), BadAnswer>, Error> {
+    let name = settings.primary_name.as_bytes();
     let master: &[&[u8]] = &[b"SENTINEL", b"MASTER", name];
     let address: &[&[u8]] = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", name];
     let replies = connection
@@ -253,9 +265,9 @@ async fn ask_primary(
             Err(rejection) => return Err(Error::Rejected(rejection)),
         }
     }
-    let on_loopback = connection.is_loopback();
+    let reading = settings.reading(connection);
     Ok(match usable.as_slice() {
-        [before, middle, after] => message::consistent(before, middle, after, on_loopback),
+        [before, middle, after] => message::consistent(before, middle, after, reading),
         _ => Err(BadAnswer::Shape),
     })
 }

@@ -138,7 +138,8 @@ impl Listener {
     }
 
     async fn deliver(&self, reply: &Reply) {
-        if let Some(event) = event::read(reply, &self.settings.primary_name) {
+        let settings = &self.settings;
+        if let Some(event) = event::read(reply, &settings.primary_name, &settings.address_map) {
             self.send(News::Event(event)).await;
         }
     }

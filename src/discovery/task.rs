@@ -240,6 +240,7 @@ fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
         connect_timeout: config.connect_timeout,
         poll_interval: config.poll_interval,
         learn_peers: config.sentinel_discovery,
+        address_map: config.address_map.clone(),
     };
     let (whose, credentials) = config.checks_as();
     let nodes = probe::Settings {

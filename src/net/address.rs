@@ -85,6 +85,14 @@ impl From<SocketAddr> for HostPort {
     }
 }
 
+/// The one spelling of `host`: names are in lower case, literal addresses in their shortest form.
+pub(crate) fn usual_spelling(host: &str) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().to_string(),
+        Err(_) => host.to_ascii_lowercase(),
+    }
+}
+
 /// `text` as it may be repeated in an error or a log: where it looks like a URL, without the parts in
 /// which a password may stand, whole or cut at a comma.
 #[must_use]
@@ -161,8 +169,14 @@ mod tests {
         check("redis://:p@w@s1", "redis://***@s1");
         // The beginning and the end of one that a comma cut in two.
         check("redis://:p", "redis://***");
-        check("redis-sentinel://s1/n?sentinel_password=p", "redis-sentinel://***");
-        check("redis-sentinel://a:p@s1/n?x=p", "redis-sentinel://***@s1/n?***");
+        check(
+            "redis-sentinel://s1/n?sentinel_password=p",
+            "redis-sentinel://***",
+        );
+        check(
+            "redis-sentinel://a:p@s1/n?x=p",
+            "redis-sentinel://***@s1/n?***",
+        );
         check("redis-sentinel://a:p?w@s1", "redis-sentinel://***");
         check("s2/n?sentinel_password=p", "s2/n?***");
         check("a:p?w@s2", "***");

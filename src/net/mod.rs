@@ -14,6 +14,7 @@ mod options;
 mod tls;
 mod transport;
 
+pub(crate) use address::usual_spelling;
 pub use address::{BadHostPort, HostPort, without_userinfo};
 pub(crate) use complaint::may_be_made;
 pub use dial::dial;

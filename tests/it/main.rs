@@ -36,6 +36,7 @@ mod limits;
 mod lobby;
 mod names;
 mod names_limit;
+mod nat;
 mod partition;
 mod quiescing_reads;
 mod refusals;

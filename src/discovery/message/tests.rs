@@ -97,6 +97,42 @@ fn rejects_addresses_that_cannot_be_meant() {
 }
 
 #[test]
+fn nodes_are_where_the_map_says() {
+    let map =
+        crate::config::tests::address_map("10.0.0.1:6379=127.0.0.1:7000,127.0.0.1=nat,[fd00::1]=b");
+    let map = &map;
+    for on_loopback in [true, false] {
+        let reading = Reading { on_loopback, map };
+        let read = |host, port| host_port(host, port, reading).map(|it| it.to_string());
+        // Mapped to loopback or from there, it is what the operator says.
+        assert_eq!(read("10.0.0.1", "6379").as_deref(), Ok("127.0.0.1:7000"));
+        assert_eq!(read("127.0.0.1", "5").as_deref(), Ok("nat:5"));
+        assert_eq!(read("FD00:0::1", "5").as_deref(), Ok("b:5"));
+        assert_eq!(read("10.0.0.1", "5").as_deref(), Ok("10.0.0.1:5"));
+        assert_eq!(read("127.0.0.2", "5").is_ok(), on_loopback);
+    }
+    let reading = Reading {
+        on_loopback: false,
+        map,
+    };
+    let named = list(&["10.0.0.1", "6379"]);
+    assert_eq!(
+        address(&named, reading),
+        Ok(HostPort::new("127.0.0.1", 7000))
+    );
+    let entry = list(&["ip", "10.0.0.1", "port", "6379", "runid", "abc"]);
+    let entries = Reply::Array(vec![entry]);
+    assert_eq!(
+        replicas(&entries, reading),
+        [HostPort::new("127.0.0.1", 7000)]
+    );
+    assert_eq!(
+        peers(&entries, reading)[0].address,
+        HostPort::new("127.0.0.1", 7000)
+    );
+}
+
+#[test]
 fn an_ipv6_address_has_one_spelling() {
     let address = host_port("2001:DB8:0::1", "6379", false).expect("fine");
     assert_eq!(address.to_string(), "[2001:db8::1]:6379");

@@ -41,6 +41,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,
         sentinel_discovery: true,
+        address_map: crate::config::AddressMap::EMPTY,
         switch_on: SwitchOn::Named,
         on_sentinel_loss: OnSentinelLoss::Serve,
         blocking_on_failover: crate::config::BlockingOnFailover::Resume,
