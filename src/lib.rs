@@ -96,6 +96,7 @@ use config::Config;
 use listener::Door;
 use net::Listener;
 use reload::Asked;
+use shutdown::Lifecycle;
 use topology::{Publisher, Report, View};
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
@@ -141,12 +142,16 @@ pub async fn run(
         listening(listeners.clients, listeners.clients_tls, &config),
     )?;
 
+    let lifecycle = Arc::new(Lifecycle::default());
     let admin = AdminState {
         primary_name: config.primary_name.clone(),
         topology: publisher.handle(),
         discovery: status.clone(),
         workers: doors.iter().map(|door| door.counters.clone()).collect(),
         held_bytes,
+        lifecycle: lifecycle.clone(),
+        ready_policy: config.ready_policy,
+        startup_timeout: config.startup_timeout,
         started: Instant::now(),
     };
     let mut others = JoinSet::new();
@@ -175,6 +180,7 @@ pub async fn run(
         () = stop => false,
         _ = vital.join_next() => true,
     };
+    lifecycle.set_draining();
     drop(doors);
     stopping.cancel();
     let joined = move || workers.into_iter().for_each(|worker| drop(worker.join()));

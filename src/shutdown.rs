@@ -1,6 +1,7 @@
-//! Signals: what asks the process to stop, or to read its files again.
+//! Signals: what asks the process to stop, or to read its files again; and what it tells of its end.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -45,5 +46,23 @@ impl Signals {
             _ = self.interrupt.recv() => Request::Stop("SIGINT"),
             _ = self.hangup.recv() => Request::Reload,
         }
+    }
+}
+
+/// How far the process has come on its way out: set by whoever stops it, read by whoever tells of it.
+#[derive(Debug, Default)]
+pub struct Lifecycle {
+    draining: AtomicBool,
+}
+
+impl Lifecycle {
+    /// Says, for good, that the process was asked to stop: new clients should go elsewhere.
+    pub fn set_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 }

@@ -28,6 +28,7 @@ pub use tally::Tally;
 pub use view::{LeaseCheck, View};
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arc_swap::Guard;
@@ -38,7 +39,7 @@ use crate::net::HostPort;
 use crate::resp::Commands;
 
 use lease::Lease;
-use publisher::Shared;
+use publisher::{ENDED, Shared};
 
 /// How long an open gate stays open without being renewed by a heartbeat (design.md section 1).
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -151,5 +152,16 @@ impl Handle {
     /// The snapshot of this moment.
     pub fn load(&self) -> Guard<Arc<Topology>> {
         self.0.current.load()
+    }
+
+    /// Signs of life counted so far: those of whoever publishes, then of each worker; none of one
+    /// that has ended.
+    pub fn beats(&self) -> impl Iterator<Item = Option<u64>> {
+        let publisher = self.0.beats.load(Ordering::Relaxed);
+        let workers = self.0.workers.iter().map(|worker| {
+            let ended = worker.version.load(Ordering::SeqCst) == ENDED;
+            (!ended).then(|| worker.told.times())
+        });
+        std::iter::once(Some(publisher)).chain(workers)
     }
 }

@@ -19,8 +19,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::probe::{self, Facts, TICK, Verdict};
+use super::probe::{self, Facts, Verdict};
 use super::status::Report;
+use super::watchdog::{LOOK_EVERY, Watchdog};
+use crate::config::ReadyPolicy;
+use crate::shutdown::Lifecycle;
+use crate::topology::Gate;
 use crate::{discovery, topology, worker};
 
 /// Probes and scrapes are few; whoever opens more waits for its turn.
@@ -54,37 +58,46 @@ pub struct AdminState {
     pub workers: Vec<Arc<worker::Counters>>,
     /// What is kept for waiting clients.
     pub held_bytes: Arc<worker::HeldBytes>,
+    /// How far the process is on its way out.
+    pub lifecycle: Arc<Lifecycle>,
+    /// When `/readyz` passes.
+    pub ready_policy: ReadyPolicy,
+    /// Without a primary `/startupz` passes from here on.
+    pub startup_timeout: Duration,
     /// When the process started.
     pub started: Instant,
 }
 
 struct Admin {
     state: AdminState,
-    /// The last sign of life of the runtime this runs on.
-    tick: watch::Receiver<Instant>,
+    /// The loop that has stopped, if one has.
+    stuck: watch::Receiver<Option<String>>,
 }
 
-/// Serves the admin port until `stop` is cancelled. Run it on the control runtime: `/livez`
-/// speaks for the runtime it runs on.
+/// Serves the admin port until `stop` is cancelled. Run it on the control runtime: by answering at all
+/// it shows that this runs.
 ///
 /// # Cancel safety
 /// Dropping it closes the listener and every connection.
 pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationToken) {
-    let (tick, ticks) = watch::channel(Instant::now());
-    let admin = Arc::new(Admin { state, tick: ticks });
+    let (tell, stuck) = watch::channel(None);
+    let watching = keep_watch(state.topology.clone(), tell);
+    let admin = Arc::new(Admin { state, stuck });
     tokio::select! {
         () = stop.cancelled() => {}
-        () = keep_ticking(tick) => {}
+        () = watching => {}
         () = accept(listener, admin) => {}
     }
 }
 
-async fn keep_ticking(tick: watch::Sender<Instant>) {
-    let mut interval = interval(TICK);
+/// Never returns.
+async fn keep_watch(topology: topology::Handle, tell: watch::Sender<Option<String>>) {
+    let mut watchdog = Watchdog::default();
+    let mut interval = interval(LOOK_EVERY);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        tick.send_replace(Instant::now());
+        tell.send_replace(watchdog.look(topology.beats()));
     }
 }
 
@@ -160,19 +173,28 @@ impl Admin {
         }
         match path {
             "/" => response(StatusCode::OK, TEXT, ROUTES),
-            "/livez" => verdict(probe::live(self.facts())),
-            "/readyz" => verdict(probe::ready(self.facts())),
-            "/startupz" => verdict(probe::started(self.facts())),
+            "/livez" => verdict(probe::live(&self.facts())),
+            "/readyz" => verdict(self.ready()),
+            "/startupz" => verdict(probe::started(&self.facts(), self.state.startup_timeout)),
             "/status" => self.status(),
             _ => response(StatusCode::NOT_FOUND, TEXT, "no such page\n"),
         }
     }
 
+    fn ready(&self) -> Verdict {
+        let state = &self.state;
+        probe::ready(&self.facts(), state.ready_policy, state.startup_timeout)
+    }
+
     fn facts(&self) -> Facts {
+        let topology = self.state.topology.load();
         Facts {
-            generation: self.state.topology.load().generation,
+            generation: topology.generation,
             uptime: self.state.started.elapsed(),
-            tick_age: self.tick.borrow().elapsed(),
+            outage: (topology.gate != Gate::Open).then(|| topology.gate_since.elapsed()),
+            waiting_for: self.state.discovery.load().waiting_for.clone(),
+            draining: self.state.lifecycle.is_draining(),
+            stuck: self.stuck.borrow().clone(),
         }
     }
 

@@ -2,56 +2,75 @@
 //!
 //! | probe | passes | because |
 //! |---|---|---|
-//! | `/livez` | while the control runtime ticks | only a restart helps a stuck process; a lost primary or Sentinel is no reason for one |
-//! | `/readyz` | once a primary has been verified, and for ever after | all copies lose the primary together: failing then would take every one of them out of its Service and refuse what should be held |
-//! | `/startupz` | once a primary has been verified, or after [`STARTUP_TIMEOUT`] | a sidecar must not keep its application from starting for as long as the servers are down |
+//! | `/livez` | while discovery and every worker show signs of life | only a restart helps a stuck process; a lost primary or Sentinel is no reason for one |
+//! | `/readyz` | as `--ready-policy` says, and never while draining; by default once a primary has been verified, and from then on | all copies lose the primary together: failing then would take every one of them out of its Service and refuse what should be held |
+//! | `/startupz` | once a primary has been verified, or after `--startup-timeout` | a sidecar must not keep its application from starting for as long as the servers are down |
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-/// Without a primary `/startupz` passes from here on.
-pub(super) const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the control runtime shows that it runs.
-pub(super) const TICK: Duration = Duration::from_secs(1);
-/// Without a tick for this long the runtime counts as stuck: ten missed ones are no hiccup.
-pub(super) const TICK_MAX_AGE: Duration = Duration::from_secs(10);
+use crate::config::ReadyPolicy;
 
 /// What the probes go by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     /// Primaries published since the start.
     pub(super) generation: u64,
     /// Time since the start.
     pub(super) uptime: Duration,
-    /// Time since the last tick.
-    pub(super) tick_age: Duration,
+    /// How long there has been no primary to send commands to; none while there is one.
+    pub(super) outage: Option<Duration>,
+    /// What is missing, in discovery's words.
+    pub(super) waiting_for: Option<String>,
+    /// The process was asked to stop.
+    pub(super) draining: bool,
+    /// The loop that has stopped.
+    pub(super) stuck: Option<String>,
 }
 
-/// Passed, or not, with the reason in a few words.
-pub(super) type Verdict = Result<&'static str, &'static str>;
+/// Passed, or not, with the reason in one line.
+pub(super) type Verdict = Result<Cow<'static, str>, Cow<'static, str>>;
 
-pub(super) fn live(facts: Facts) -> Verdict {
-    if facts.tick_age <= TICK_MAX_AGE {
-        Ok("live")
-    } else {
-        Err("the control runtime is stuck")
+pub(super) fn live(facts: &Facts) -> Verdict {
+    match &facts.stuck {
+        None => Ok("live".into()),
+        Some(stuck) => Err(stuck.clone().into()),
     }
 }
 
-pub(super) fn ready(facts: Facts) -> Verdict {
-    if facts.generation > 0 {
-        Ok("ready")
-    } else {
-        Err("no primary has been verified yet; /status says why")
+pub(super) fn ready(facts: &Facts, policy: ReadyPolicy, startup_timeout: Duration) -> Verdict {
+    if facts.draining {
+        return Err("draining: the process was asked to stop".into());
+    }
+    match (policy, facts.outage) {
+        (ReadyPolicy::Started, _) => started(facts, startup_timeout),
+        _ if facts.generation == 0 => Err(facts.lacking("no primary has been verified yet")),
+        (ReadyPolicy::PrimaryWithin(limit), Some(outage)) if outage > limit => {
+            let what = format!("no primary for {} s", outage.as_secs());
+            Err(facts.lacking(&what))
+        }
+        _ => Ok("ready".into()),
     }
 }
 
-pub(super) fn started(facts: Facts) -> Verdict {
+pub(super) fn started(facts: &Facts, timeout: Duration) -> Verdict {
     if facts.generation > 0 {
-        Ok("started")
-    } else if facts.uptime >= STARTUP_TIMEOUT {
-        Ok("started, but no primary has been verified yet")
+        Ok("started".into())
+    } else if facts.uptime >= timeout {
+        Ok("started, although no primary has been verified yet".into())
     } else {
-        Err("looking for the primary; /status says what is missing")
+        Err(facts.lacking("looking for the primary"))
+    }
+}
+
+impl Facts {
+    /// `what`, and what it hangs on. Others' words may be in that, and the answer is to be one line.
+    fn lacking(&self, what: &str) -> Cow<'static, str> {
+        let line = match &self.waiting_for {
+            Some(cause) => format!("{what}; waiting for {cause}"),
+            None => what.to_owned(),
+        };
+        line.replace(char::is_control, " ").into()
     }
 }
 
@@ -59,23 +78,90 @@ pub(super) fn started(facts: Facts) -> Verdict {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(generation: u64, uptime_s: u64, tick_age_s: u64, expected: [bool; 3]) {
-        let facts = Facts {
+    const START: Duration = Duration::from_secs(30);
+
+    fn facts(generation: u64, uptime_s: u64) -> Facts {
+        let uptime = Duration::from_secs(uptime_s);
+        Facts {
             generation,
-            uptime: Duration::from_secs(uptime_s),
-            tick_age: Duration::from_secs(tick_age_s),
-        };
-        let got = [live(facts), ready(facts), started(facts)].map(|verdict| verdict.is_ok());
-        assert_eq!(got, expected, "live, ready, started of {facts:?}");
+            uptime,
+            ..Facts::default()
+        }
+    }
+
+    fn without_primary(generation: u64, outage_s: u64) -> Facts {
+        let outage = Some(Duration::from_secs(outage_s));
+        Facts {
+            outage,
+            ..facts(generation, 99)
+        }
+    }
+
+    #[track_caller]
+    fn check_ready(facts: &Facts, policy: ReadyPolicy, expected: bool) {
+        let said = ready(facts, policy, START);
+        assert_eq!(said.is_ok(), expected, "{policy:?} of {facts:?}: {said:?}");
     }
 
     #[test]
-    fn each_probe_goes_by_its_own_fact() {
-        check(0, 0, 0, [true, false, false]);
-        check(0, 29, 1, [true, false, false]);
-        check(0, 30, 1, [true, false, true]);
-        check(1, 1, 10, [true, true, true]);
-        check(7, 99, 11, [false, true, true]);
+    fn a_start_passes_with_a_primary_or_after_a_while() {
+        assert!(started(&facts(0, 29), START).is_err());
+        assert!(started(&facts(0, 30), START).is_ok());
+        assert!(started(&facts(1, 0), START).is_ok());
+        assert!(started(&facts(0, 0), Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn only_a_stuck_loop_ends_life() {
+        assert!(live(&facts(0, 0)).is_ok());
+        assert!(live(&without_primary(3, 1_000)).is_ok());
+        let stuck = Facts {
+            stuck: Some("worker 1".to_owned()),
+            ..facts(1, 1)
+        };
+        assert_eq!(live(&stuck), Err("worker 1".into()));
+    }
+
+    #[test]
+    fn readiness_goes_by_its_policy() {
+        use ReadyPolicy::{PrimaryOnce, PrimaryWithin, Started};
+        let within = PrimaryWithin(Duration::from_secs(60));
+        for (facts, once, started, within_minute) in [
+            (facts(0, 0), false, false, false),
+            (without_primary(0, 99), false, true, false),
+            (facts(1, 1), true, true, true),
+            (without_primary(1, 60), true, true, true),
+            (without_primary(1, 61), true, true, false),
+        ] {
+            check_ready(&facts, PrimaryOnce, once);
+            check_ready(&facts, Started, started);
+            check_ready(&facts, within, within_minute);
+        }
+    }
+
+    #[test]
+    fn nobody_is_ready_who_is_leaving() {
+        let leaving = Facts {
+            draining: true,
+            ..facts(1, 1)
+        };
+        for policy in [ReadyPolicy::Started, ReadyPolicy::PrimaryOnce] {
+            check_ready(&leaving, policy, false);
+        }
+        assert!(live(&leaving).is_ok());
+    }
+
+    #[test]
+    fn reasons_are_one_line_whatever_a_peer_says() {
+        let waiting_for = Some("a Sentinel: bad\r\nX: y".to_owned());
+        let facts = Facts {
+            waiting_for,
+            ..facts(0, 0)
+        };
+        let said = started(&facts, START).expect_err("not yet");
+        assert_eq!(
+            said,
+            "looking for the primary; waiting for a Sentinel: bad  X: y"
+        );
     }
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{AdminState, serve};
+use crate::config::ReadyPolicy;
 use crate::discovery::{Status, StatusHandle};
 use crate::net::HostPort;
+use crate::shutdown::Lifecycle;
 use crate::topology::{Primary, Publisher};
 use crate::worker::{Counters, HeldBytes};
 
@@ -20,7 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 struct Bed {
     address: std::net::SocketAddr,
-    publisher: Publisher,
+    publisher: Arc<Publisher>,
+    lifecycle: Arc<Lifecycle>,
     discovery: StatusHandle,
     workers: Vec<Arc<Counters>>,
     stop: CancellationToken,
@@ -30,9 +33,24 @@ struct Bed {
 impl Bed {
     /// Started `uptime` ago, as far as the server knows.
     async fn new(uptime: Duration) -> Self {
+        let bed = Self::with(uptime, ReadyPolicy::PrimaryOnce).await;
+        let publisher = bed.publisher.clone();
+        tokio::spawn(async move {
+            loop {
+                publisher.beat();
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+        bed
+    }
+
+    /// With nobody who shows signs of life.
+    async fn with(uptime: Duration, ready_policy: ReadyPolicy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (publisher, _) = Publisher::new(0, Duration::from_secs(15));
+        let publisher = Arc::new(publisher);
+        let lifecycle = Arc::new(Lifecycle::default());
         let discovery = StatusHandle::default();
         let workers = vec![Arc::new(Counters::default()), Arc::new(Counters::default())];
         let stop = CancellationToken::new();
@@ -42,6 +60,9 @@ impl Bed {
             discovery: discovery.clone(),
             workers: workers.clone(),
             held_bytes: Arc::new(HeldBytes::new(1 << 20)),
+            lifecycle: lifecycle.clone(),
+            ready_policy,
+            startup_timeout: Duration::from_secs(30),
             started: Instant::now()
                 .checked_sub(uptime)
                 .expect("a machine up for long enough"),
@@ -50,6 +71,7 @@ impl Bed {
         Self {
             address,
             publisher,
+            lifecycle,
             discovery,
             workers,
             stop,
@@ -106,6 +128,70 @@ async fn probes_pass_from_the_first_primary_on_and_for_good() {
         bed.get("/readyz?verbose").await,
         (200, "ready\n".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_lost_primary_counts_where_the_policy_says_so() {
+    let policy = ReadyPolicy::PrimaryWithin(Duration::ZERO);
+    let bed = Bed::with(Duration::ZERO, policy).await;
+    assert_eq!(bed.get("/readyz").await.0, 503);
+    bed.publish_primary().await;
+    assert_eq!(bed.get("/readyz").await.0, 200);
+    bed.publisher.shut().await;
+    bed.discovery.store(Arc::new(Status {
+        waiting_for: Some("a Sentinel".to_owned()),
+        ..Status::default()
+    }));
+    let said = bed.get("/readyz").await;
+    assert_eq!(said.0, 503);
+    assert!(said.1.starts_with("no primary for "), "{}", said.1);
+    assert!(
+        said.1.ends_with(" s; waiting for a Sentinel\n"),
+        "{}",
+        said.1
+    );
+}
+
+#[tokio::test]
+async fn who_drains_is_alive_and_not_ready() {
+    let bed = Bed::new(Duration::ZERO).await;
+    bed.publish_primary().await;
+    bed.lifecycle.set_draining();
+    let (status, said) = bed.get("/readyz").await;
+    assert_eq!(
+        (status, said.starts_with("draining")),
+        (503, true),
+        "{said}"
+    );
+    assert_eq!(bed.get("/livez").await.0, 200);
+    assert_eq!(bed.get("/startupz").await.0, 200);
+}
+
+#[tokio::test]
+async fn without_a_sign_of_life_of_a_loop_it_is_not_live() {
+    let bed = Bed::with(Duration::ZERO, ReadyPolicy::PrimaryOnce).await;
+    let dead = async {
+        while bed.get("/livez").await.0 == 200 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        bed.get("/livez").await
+    };
+    let (status, said) = timeout(DEADLINE, dead).await.expect("it is noticed");
+    assert_eq!(
+        (status, said.starts_with("discovery ")),
+        (503, true),
+        "{said}"
+    );
+    // It was a hiccup after all.
+    bed.publisher.beat();
+    let alive = async {
+        while bed.get("/livez").await.0 != 200 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(DEADLINE, alive)
+        .await
+        .expect("that is noticed, too");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use super::unix::UnixFlags;
 use super::url::SentinelUrl;
 use super::{
     BlockingOnFailover, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
-    PubsubOnFailover, ScanOnFailover, SwitchOn, parse,
+    PubsubOnFailover, ReadyPolicy, ScanOnFailover, SwitchOn, parse,
 };
 use crate::net::{HostPort, LocalAddress};
 
@@ -290,6 +290,16 @@ pub(super) struct ProcessFlags {
     #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:9379")]
     #[arg(value_parser = parse::listen)]
     pub(super) admin_listen: Listen,
+    /// When /readyz passes: as soon as /startupz does (`started`), once a primary was verified and
+    /// from then on (`primary-once`), or also no longer while there has been none for some time
+    /// (`primary-within=TIME`): then all instances leave their Service together, and clients are
+    /// refused in place of waiting
+    #[arg(long, value_name = "POLICY", default_value = "primary-once", value_parser = parse::ready_policy)]
+    pub(super) ready_policy: ReadyPolicy,
+    /// Without a primary /startupz passes after this time all the same, lest an application that
+    /// starts after its sidecar never does
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse::duration)]
+    pub(super) startup_timeout: Duration,
     /// `auto` is text on a terminal and JSON elsewhere; always to standard error
     #[arg(
         long,

@@ -169,6 +169,10 @@ pub struct Config {
     pub tls: Legs,
     /// Admin HTTP address; none turns it off.
     pub admin_listen: Option<HostPort>,
+    /// When `/readyz` passes.
+    pub ready_policy: ReadyPolicy,
+    /// Without a primary `/startupz` passes from here on.
+    pub startup_timeout: Duration,
     /// Log in to Sentinels with this.
     pub sentinel_credentials: Option<Credentials>,
     /// Steadfast's own role checks on data nodes.
@@ -264,6 +268,17 @@ impl HoldTimeout {
             Self::Fixed(hold) => hold,
         }
     }
+}
+
+/// `--ready-policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadyPolicy {
+    /// As soon as `/startupz` does.
+    Started,
+    /// Once a primary has been verified, and for good.
+    PrimaryOnce,
+    /// As that, but no longer while there has been no primary for this long.
+    PrimaryWithin(Duration),
 }
 
 /// `--pool`.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::flags::{ClientListen, Listen, Sentinels};
-use super::{HoldTimeout, url};
+use super::{HoldTimeout, ReadyPolicy, url};
 use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress};
 use crate::resp;
 
@@ -93,6 +93,19 @@ pub(super) fn hold_timeout(text: &str) -> Result<HoldTimeout, String> {
     match text {
         "auto" => Ok(HoldTimeout::Auto),
         text => duration(text).map(HoldTimeout::Fixed),
+    }
+}
+
+/// `started`, `primary-once` or `primary-within=TIME`.
+pub(super) fn ready_policy(text: &str) -> Result<ReadyPolicy, String> {
+    match (text, text.strip_prefix("primary-within=")) {
+        ("started", _) => Ok(ReadyPolicy::Started),
+        ("primary-once", _) => Ok(ReadyPolicy::PrimaryOnce),
+        (_, Some(limit)) => duration(limit).map(ReadyPolicy::PrimaryWithin),
+        _ => Err(
+            "write started, primary-once, or primary-within=TIME as in primary-within=1m"
+                .to_owned(),
+        ),
     }
 }
 
@@ -271,6 +284,23 @@ mod tests {
         assert!(positive_duration("0ms").is_err());
         assert_eq!(hold_timeout("auto"), Ok(HoldTimeout::Auto));
         assert_eq!(hold_timeout("0s"), Ok(HoldTimeout::Fixed(Duration::ZERO)));
+    }
+
+    #[test]
+    fn ready_policies_are_words_one_with_a_time() {
+        assert_eq!(ready_policy("started"), Ok(ReadyPolicy::Started));
+        assert_eq!(ready_policy("primary-once"), Ok(ReadyPolicy::PrimaryOnce));
+        let within = ReadyPolicy::PrimaryWithin(Duration::from_secs(60));
+        assert_eq!(ready_policy("primary-within=1m"), Ok(within));
+        for bad in [
+            "",
+            "primary",
+            "primary-within",
+            "primary-within=",
+            "primary-within=1",
+        ] {
+            assert!(ready_policy(bad).is_err(), "{bad}");
+        }
     }
 
     #[track_caller]

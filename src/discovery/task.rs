@@ -156,6 +156,7 @@ impl Discovery {
             }
             self.steer().await;
             if ticked {
+                self.publisher.beat();
                 self.look_after_sentinels();
             }
             self.show();

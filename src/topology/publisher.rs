@@ -15,6 +15,9 @@ use super::lease::Lease;
 use super::tally::{Tally, Told};
 use super::{Gate, Handle, Primary, RESTORE_MAX, Topology, View};
 
+/// The version of a worker that has ended, and so uses nothing.
+pub(super) const ENDED: u64 = u64::MAX;
+
 /// What one worker tells the publisher.
 #[derive(Debug, Default)]
 pub(super) struct Confirmation {
@@ -31,6 +34,8 @@ pub(super) struct Shared {
     /// The version of that, or of what is about to be.
     pub(super) newest: AtomicU64,
     pub(super) confirmed: Notify,
+    /// How often whoever publishes has shown that it runs.
+    pub(super) beats: AtomicU64,
     pub(super) workers: Vec<Confirmation>,
 }
 
@@ -62,6 +67,7 @@ impl Publisher {
             newest: AtomicU64::new(first.version),
             current: ArcSwap::from_pointee(first),
             confirmed: Notify::new(),
+            beats: AtomicU64::new(0),
             workers: (0..workers).map(|_| Confirmation::default()).collect(),
         });
         let (wakes, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| watch::channel(0)).unzip();
@@ -87,6 +93,11 @@ impl Publisher {
     /// A read handle.
     pub fn handle(&self) -> Handle {
         Handle(self.shared.clone())
+    }
+
+    /// Shows that whoever publishes still runs.
+    pub fn beat(&self) {
+        self.shared.beats.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What all workers did so far, by what each told last.

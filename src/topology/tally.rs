@@ -46,15 +46,22 @@ pub(super) struct Told {
     held: AtomicU64,
     resent: AtomicU64,
     uncertain: AtomicU64,
+    /// How often it told.
+    times: AtomicU64,
 }
 
 impl Told {
     pub(super) fn store(&self, tally: Tally) {
+        self.times.fetch_add(1, Ordering::Relaxed);
         self.links_closed
             .store(tally.links_closed, Ordering::Relaxed);
         self.held.store(tally.held, Ordering::Relaxed);
         self.resent.store(tally.resent, Ordering::Relaxed);
         self.uncertain.store(tally.uncertain, Ordering::Relaxed);
+    }
+
+    pub(super) fn times(&self) -> u64 {
+        self.times.load(Ordering::Relaxed)
     }
 
     pub(super) fn load(&self) -> Tally {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::publisher::Shared;
+use super::publisher::{ENDED, Shared};
 use super::{LEASE, PAUSE_MAX, Tally, Topology};
 
 /// One worker's side of the hand-shake.
@@ -35,7 +35,7 @@ impl View {
         }
     }
 
-    /// Tells what this worker did so far.
+    /// Tells what this worker did so far; each time is a sign of life, too.
     pub fn tell(&self, tally: Tally) {
         self.shared.workers[self.worker].told.store(tally);
     }
@@ -133,7 +133,7 @@ impl Drop for View {
     fn drop(&mut self) {
         self.shared.workers[self.worker]
             .version
-            .store(u64::MAX, Ordering::SeqCst);
+            .store(ENDED, Ordering::SeqCst);
         self.shared.confirmed.notify_waiters();
     }
 }

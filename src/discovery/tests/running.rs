@@ -29,6 +29,8 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         },
         tls: crate::tls::Legs::default(),
         admin_listen: None,
+        ready_policy: crate::config::ReadyPolicy::PrimaryOnce,
+        startup_timeout: LIMIT,
         sentinel_credentials: None,
         control_credentials: None,
         login: None,
