@@ -1,6 +1,7 @@
 //! The answer to `/status`: everything this process knows, as JSON. Field names are stable.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -13,25 +14,45 @@ use crate::worker::Counters;
 #[derive(Debug, Serialize)]
 pub(super) struct Report<'a> {
     version: &'static str,
+    /// When this was told, by the clock of this machine: what is told as "ago" is meant from here.
+    unix_ms: u64,
     uptime_s: u64,
+    draining: bool,
     primary_name: &'a str,
     generation: u64,
     gate: &'static str,
     gate_since_s: u64,
-    primary: Option<Primary>,
+    primary: Option<Primary<'a>>,
     hold_timeout_ms: u64,
     held_bytes: usize,
     max_held_bytes: usize,
+    links: Links,
     discovery: &'a Status,
     totals: Totals,
     workers: Vec<Totals>,
 }
 
 #[derive(Debug, Serialize)]
-struct Primary {
+struct Primary<'a> {
     address: String,
     epoch: u64,
+    /// The Sentinels that name it.
+    named_by: &'a [String],
+    /// Its role was verified before it was made the primary; if not, each link does so.
     role_verified: bool,
+    /// What it said of its role when it was last asked.
+    says: Option<&'static str>,
+}
+
+/// Connections to the primary.
+#[derive(Debug, Serialize)]
+struct Links {
+    /// Of several clients.
+    shared: u64,
+    /// Of one client for now.
+    dedicated: u64,
+    /// Of nobody, kept for the next client that needs one.
+    pooled: u64,
 }
 
 /// One worker's counters, or the sum of all.
@@ -40,6 +61,8 @@ struct Totals {
     clients: u64,
     clients_total: u64,
     links: u64,
+    links_shared: u64,
+    links_pooled: u64,
     links_total: u64,
     commands: u64,
     held: u64,
@@ -56,9 +79,12 @@ impl<'a> Report<'a> {
         let now = Instant::now();
         let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
         let workers: Vec<_> = state.workers.iter().map(Totals::of).collect();
+        let totals = workers.iter().fold(Totals::default(), Totals::plus);
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            unix_ms: unix_ms(),
             uptime_s: seconds(state.started),
+            draining: state.lifecycle.is_draining(),
             primary_name: &state.primary_name,
             generation: topology.generation,
             gate: match topology.gate {
@@ -71,16 +97,39 @@ impl<'a> Report<'a> {
             primary: topology.primary.as_ref().map(|primary| Primary {
                 address: primary.address.to_string(),
                 epoch: primary.epoch,
+                named_by: &discovery.named_by,
                 role_verified: primary.role_verified,
+                says: discovery.primary_says,
             }),
             hold_timeout_ms: u64::try_from(topology.hold_timeout.as_millis()).unwrap_or(u64::MAX),
             held_bytes: state.held_bytes.now(),
             max_held_bytes: state.held_bytes.most(),
+            links: Links::of(&totals),
             discovery,
-            totals: workers.iter().fold(Totals::default(), Totals::plus),
+            totals,
             workers,
         }
     }
+}
+
+impl Links {
+    /// What is shared and pooled is counted a moment later than what there is.
+    fn of(totals: &Totals) -> Self {
+        let (shared, pooled) = (totals.links_shared, totals.links_pooled);
+        let dedicated = totals.links.saturating_sub(shared.saturating_add(pooled));
+        Self {
+            shared,
+            dedicated,
+            pooled,
+        }
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 impl Totals {
@@ -89,6 +138,8 @@ impl Totals {
             clients: counters.clients.load(),
             clients_total: counters.clients_total.load(),
             links: counters.links.load(),
+            links_shared: counters.links_shared.load(),
+            links_pooled: counters.links_pooled.load(),
             links_total: counters.links_total.load(),
             commands: counters.commands.load(),
             held: counters.held.load(),
@@ -108,6 +159,8 @@ impl Totals {
             clients: self.clients.wrapping_add(other.clients),
             clients_total: self.clients_total.wrapping_add(other.clients_total),
             links: self.links.wrapping_add(other.links),
+            links_shared: self.links_shared.wrapping_add(other.links_shared),
+            links_pooled: self.links_pooled.wrapping_add(other.links_pooled),
             links_total: self.links_total.wrapping_add(other.links_total),
             commands: self.commands.wrapping_add(other.commands),
             held: self.held.wrapping_add(other.held),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AdminState, serve};
 use crate::config::ReadyPolicy;
-use crate::discovery::{Status, StatusHandle};
+use crate::discovery::{SentinelStatus, Status, StatusHandle};
 use crate::net::HostPort;
 use crate::shutdown::Lifecycle;
 use crate::topology::{Primary, Publisher};
@@ -209,6 +209,9 @@ async fn status_tells_what_is_known() {
         waiting_for: Some("a majority".to_owned()),
         ..Status::default()
     }));
+    bed.workers[0].links.add(9);
+    bed.workers[0].links_shared.set(2);
+    bed.workers[0].links_pooled.set(3);
     bed.workers[0].commands.add(5);
     bed.workers[1].commands.add(7);
     let (status, body) = bed.get("/status").await;
@@ -222,8 +225,23 @@ async fn status_tells_what_is_known() {
     assert_eq!(json["discovery"]["waiting_for"], "a majority");
     assert_eq!(json["totals"]["commands"], 12);
     assert_eq!(json["workers"][1]["commands"], 7);
+    assert_eq!(json["draining"], false);
+    assert_eq!(json["discovery"]["last_switches"], serde_json::json!([]));
+
+    let links = serde_json::json!({"shared": 2, "dedicated": 4, "pooled": 3});
+    assert_eq!(json["links"], links);
 
     bed.publish_primary().await;
+    bed.discovery.store(Arc::new(Status {
+        named_by: vec!["10.0.0.1:26379".to_owned()],
+        primary_says: Some("master"),
+        sentinels: vec![SentinelStatus {
+            trouble: Some("down"),
+            answered: Some(Instant::now()),
+            ..SentinelStatus::default()
+        }],
+        ..Status::default()
+    }));
     let (_, body) = bed.get("/status").await;
     let json: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(
@@ -233,6 +251,11 @@ async fn status_tells_what_is_known() {
     assert_eq!(json["primary"]["address"], "10.0.0.7:6379");
     assert_eq!(json["primary"]["epoch"], 3);
     assert_eq!(json["primary"]["role_verified"], true);
+    assert_eq!(json["primary"]["says"], "master");
+    assert_eq!(json["primary"]["named_by"][0], "10.0.0.1:26379");
+    let sentinel = &json["discovery"]["sentinels"][0];
+    assert_eq!(sentinel["trouble"], "down");
+    assert!(sentinel["answered_ms_ago"].is_u64(), "{sentinel}");
 }
 
 #[tokio::test]

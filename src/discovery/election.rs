@@ -75,6 +75,20 @@ pub enum Says {
     Nothing,
 }
 
+impl Says {
+    /// For people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::Replica => "replica",
+            Self::MayNotAsk => "alive, its role may not be asked without a login",
+            Self::Alive => "alive, too busy to tell its role",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {

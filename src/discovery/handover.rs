@@ -28,6 +28,18 @@ pub(super) enum Departure {
     Crash,
 }
 
+impl Departure {
+    /// In a word.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Quiesced => "planned",
+            Self::Unprepared => "unprepared",
+            Self::Asleep => "asleep",
+            Self::Crash => "crash",
+        }
+    }
+}
+
 /// What another node said about itself.
 #[derive(Debug, Default)]
 struct Other {

@@ -79,6 +79,7 @@ impl Discovery {
                 member.error = Some(bad.to_string());
                 member.claim = None;
                 member.spelled = None;
+                member.trouble = Trouble::None;
                 let at = self.millis(asked);
                 self.underway.polled(from, &run_id, Trouble::None, None, at);
                 self.election.retract(&run_id);
@@ -104,6 +105,7 @@ impl Discovery {
             member.error = None;
             member.claim = Some(claim.clone());
             member.spelled = Some(spelled);
+            member.trouble = fields.trouble;
             member.quorum = Some(fields.quorum);
             member.down_after = Some(fields.down_after);
             member.other_sentinels = fields.other_sentinels;

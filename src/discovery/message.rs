@@ -99,6 +99,18 @@ pub enum Trouble {
     Failover,
 }
 
+impl Trouble {
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Down => Some("down"),
+            Self::Failover => Some("failover"),
+        }
+    }
+}
+
 /// Reads the reply to `SENTINEL MASTER`.
 ///
 /// # Errors

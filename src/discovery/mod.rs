@@ -45,7 +45,7 @@ mod watch;
 mod watches;
 
 pub use framing::BadFrame;
-pub use status::{Failovers, SentinelStatus, Status, StatusHandle};
+pub use status::{Failovers, SentinelStatus, Status, StatusHandle, Switch};
 
 use std::sync::Arc;
 

@@ -50,10 +50,26 @@ impl Discovery {
             conflict: self.conflict.iter().map(ToString::to_string).collect(),
             failovers: self.failovers.clone(),
             switches: self.switches,
+            last_switches: self.last_switches.clone(),
+            named_by: self.named_by(),
+            primary_says: self.primary.says.map(Says::name),
             restarts: self.primary.restarts,
             primary_error: self.primary.error.clone(),
             waiting_for: self.waiting_for.clone(),
         }
+    }
+
+    /// The Sentinels that name the present primary, at whatever epoch.
+    fn named_by(&self) -> Vec<String> {
+        let ours = self.election.current().map(|claim| &claim.address);
+        let names_ours = |(_, member): &(&HostPort, &Member)| {
+            member.claim.as_ref().map(|claim| &claim.address) == ours
+        };
+        let naming = self.roster.iter().filter(names_ours);
+        naming
+            .filter(|_| ours.is_some())
+            .map(|(address, _)| address.to_string())
+            .collect()
     }
 
     /// Sentinels, by run id, whose events reach us.
@@ -152,6 +168,9 @@ fn entry(address: &HostPort, member: &Member) -> SentinelStatus {
         run_id: member.run_id.clone(),
         primary: member.spelled.as_ref().map(ToString::to_string),
         epoch: claim.map(|claim| claim.epoch),
+        trouble: member.trouble.name(),
+        connected: member.answered.is_some() && member.answered == member.concluded,
+        answered: member.answered,
         subscribed: member.subscribed,
         error: error.or_else(|| member.subscription_error.clone()),
     }

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::election::Claim;
-use super::message::Peer;
+use super::message::{Peer, Trouble};
 use super::sentinel::{Poller, Settings, Tempo};
 use super::signal::Signal;
 use super::subscription::Listener;
@@ -42,6 +42,8 @@ pub(super) struct Member {
     pub(super) claim: Option<Claim>,
     /// The primary it names, in its own spelling.
     pub(super) spelled: Option<HostPort>,
+    /// What it sees of a failover of that.
+    pub(super) trouble: Trouble,
     pub(super) quorum: Option<u64>,
     pub(super) down_after: Option<Duration>,
     pub(super) other_sentinels: u64,
@@ -114,6 +116,7 @@ impl Roster {
             run_id: None,
             claim: None,
             spelled: None,
+            trouble: Trouble::None,
             quorum: None,
             down_after: None,
             other_sentinels: 0,

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Switch;
 use super::election::{Claim, Decision};
-use super::handover::Handover;
+use super::handover::{Departure, Handover};
 use super::inquiry::Inquiry;
+use super::status::SWITCHES_MAX;
 use super::task::{Discovery, PrimaryMemory};
 use super::watch::Pace;
 use crate::config::OnSentinelLoss;
@@ -129,6 +131,7 @@ impl Discovery {
         };
         let lease_until = sent.unwrap_or_else(Instant::now) + LEASE;
         let confirmed = self.publisher.switch(primary, lease_until).await;
+        let not_open_ms = not_open_ms.saturating_add(millis(confirmed));
         let done = self.publisher.tally().since(self.tally);
         let former = old.map(|old| old.address);
         let departure = former.as_ref().map(|old| self.account(old, &claim.address));
@@ -136,24 +139,44 @@ impl Discovery {
             Basis::Named => self.source(&claim),
             Basis::Promoted => "its own role".to_owned(),
         };
-        let confirmed_ms = u64::try_from(confirmed.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
-            event = "primary_changed",
-            old = former.as_ref().map(ToString::to_string),
-            new = %claim.address,
-            epoch = claim.epoch,
+        self.remember(Switch {
+            at: Instant::now(),
+            from: former.as_ref().map(ToString::to_string),
+            to: claim.address.to_string(),
+            epoch: claim.epoch,
             source,
             role_verified,
-            links_closed = done.links_closed,
-            held = done.held,
-            resent = done.resent,
-            uncertain = done.uncertain,
-            departure = departure.map(tracing::field::debug),
-            not_open_ms = not_open_ms.saturating_add(confirmed_ms),
-            confirmed_ms,
+            departure: departure.map(Departure::name),
+            links_closed: done.links_closed,
+            held: done.held,
+            resent: done.resent,
+            uncertain: done.uncertain,
+            not_open_ms,
+            confirmed_ms: millis(confirmed),
+        });
+        self.begin_anew(claim, former, basis);
+    }
+
+    /// Says what was done, now and to whoever asks later.
+    fn remember(&mut self, switch: Switch) {
+        tracing::info!(
+            event = "primary_changed",
+            old = switch.from,
+            new = switch.to,
+            epoch = switch.epoch,
+            source = switch.source,
+            role_verified = switch.role_verified,
+            links_closed = switch.links_closed,
+            held = switch.held,
+            resent = switch.resent,
+            uncertain = switch.uncertain,
+            departure = switch.departure,
+            not_open_ms = switch.not_open_ms,
+            confirmed_ms = switch.confirmed_ms,
             "this is the primary now"
         );
-        self.begin_anew(claim, former, basis);
+        let earlier = self.last_switches.iter().take(SWITCHES_MAX - 1);
+        self.last_switches = std::iter::once(&switch).chain(earlier).cloned().collect();
     }
 
     /// Nothing that was known of the `former` primary holds for the one just published.
@@ -233,4 +256,8 @@ impl Discovery {
             self.watches.set(&claim.address, pace);
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,7 +20,7 @@ use super::signal::{Reading, SIGNALS_MAX, Signal};
 use super::spelling::Spellings;
 use super::underway::Underway;
 use super::watches::Watches;
-use super::{Failovers, StatusHandle, probe, seeds, sentinel};
+use super::{Failovers, StatusHandle, Switch, probe, seeds, sentinel};
 use crate::config::Config;
 use crate::net::HostPort;
 use crate::resp::Commands;
@@ -68,6 +68,8 @@ pub(super) struct Discovery {
     pub(super) told_waiting: Option<Instant>,
     pub(super) degraded: bool,
     pub(super) switches: u64,
+    /// The last of them, newest first.
+    pub(super) last_switches: Arc<[Switch]>,
     /// What the workers had done when the primary last proved itself.
     pub(super) tally: Tally,
 }
@@ -119,6 +121,7 @@ impl Discovery {
             told_waiting: None,
             degraded: false,
             switches: 0,
+            last_switches: Arc::default(),
             tally: Tally::default(),
         }
     }

@@ -144,6 +144,12 @@ impl Commons {
         self.broken_at.set(Some(Instant::now()));
     }
 
+    /// How many links there are.
+    pub(super) fn count(&self) -> usize {
+        let places = self.places.borrow();
+        places.iter().map(|place| place.links.len()).sum()
+    }
+
     /// The links there are.
     pub(super) fn links(&self) -> Vec<Rc<Link>> {
         let places = self.places.borrow();

@@ -12,6 +12,10 @@ pub struct Counters {
     pub clients_total: Count,
     /// Links to the primary open now.
     pub links: Count,
+    /// Those of them that several clients may use, as of a moment ago.
+    pub links_shared: Count,
+    /// Those of them that wait for a client, as of a moment ago.
+    pub links_pooled: Count,
     /// Links ever opened.
     pub links_total: Count,
     /// Commands received.
@@ -51,6 +55,11 @@ impl Count {
             self.0.load(Ordering::Relaxed).wrapping_sub(n),
             Ordering::Relaxed,
         );
+    }
+
+    /// Makes it `n`; only the owning worker may call it.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
     }
 
     /// The value of this moment.

@@ -90,6 +90,11 @@ impl Shelf {
         (None, useless)
     }
 
+    /// How many there are.
+    fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// Closes those that were not used for long, or lead to another primary; says how many.
     pub(super) fn tidy(&self, now: Instant, generation: u64) -> u64 {
         let mut kept = self.0.borrow_mut();
@@ -139,6 +144,9 @@ impl Worker {
         self.commons.tidy(now, self.generation());
         self.commons.look_after_stuck(self);
         self.look_at_clients(now);
+        let counters = &self.counters;
+        counters.links_shared.set(self.commons.count() as u64);
+        counters.links_pooled.set(self.shelf.count() as u64);
         let sessions = self.sessions.borrow();
         sessions
             .iter()
