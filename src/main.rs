@@ -1,6 +1,7 @@
 //! The `steadfast` binary: flags, logging, listening sockets, runtime, exit status. Everything
 //! else is the library's.
 
+mod asking;
 mod bind;
 mod logging;
 
@@ -23,7 +24,7 @@ use bind::{BindError, SocketFile, bind, bind_unix};
 const EXIT_USAGE: u8 = 64;
 /// Something needed is not available: a port (`EX_UNAVAILABLE`).
 const EXIT_UNAVAILABLE: u8 = 69;
-/// `check` found no primary to serve, or the system refused what no setting can change.
+/// `check` found no primary to serve, the process asked did not answer or not well, or the system refused what no setting can change.
 const EXIT_FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
     match invocation.command {
         Command::Run => run(invocation, machine),
         Command::Check => check(invocation.config),
+        Command::Healthcheck { ready } => asking::healthcheck(&invocation.config, ready),
+        Command::Status { watch, json } => asking::status(&invocation.config, watch, json),
         Command::Config {
             what: ConfigCommand::Show { format },
         } => match format {

@@ -3,12 +3,18 @@
 //! Only looks; nothing that can be asked here changes anything. What each probe means, and why
 //! readiness does not follow the primary, is in `probe`; how loops that have stopped are noticed, in
 //! `watchdog`.
+//!
+//! The other side of it is here as well: `ask` and `terminal` are what `healthcheck` and `status` use.
 
+mod ask;
 mod http;
 mod probe;
 mod status;
+mod terminal;
 #[cfg(test)]
 mod tests;
 mod watchdog;
 
+pub use ask::{Answer, Unanswered, ask};
 pub use http::{AdminState, serve};
+pub use terminal::lay_out;

@@ -36,7 +36,8 @@ hold_timeout = \"5s\" for --hold-timeout. A flag wins over the environment, and 
 empty variable counts as not set. Without any --sentinel, VALKEY_SENTINEL_HOST and
 VALKEY_SENTINEL_PORT (or REDIS_SENTINEL_*) are used where the platform sets them.
 Exit status: 0 after SIGTERM or SIGINT, 64 for wrong usage or settings, 69 when a port cannot be
-bound; `check` ends with 0 when it found a verified primary, else with 1.";
+bound; `check` ends with 0 when it found a verified primary, `healthcheck` when the process is live
+(or ready) and `status` when it answers, else with 1.";
 
 /// One steady endpoint for Sentinel-managed Valkey and Redis.
 #[derive(Debug, Parser)]
@@ -66,6 +67,22 @@ pub enum Command {
     Run,
     /// Ask every Sentinel and the primary, say what was found and what is wrong, and end
     Check,
+    /// Ask the running process, by its --admin-listen, whether it lives: for probes in images
+    /// without a shell
+    Healthcheck {
+        /// Ask whether it is ready in place of that
+        #[arg(long)]
+        ready: bool,
+    },
+    /// Ask the running process, by its --admin-listen, what it knows and does
+    Status {
+        /// Ask again every second
+        #[arg(long)]
+        watch: bool,
+        /// Show the answer as it came
+        #[arg(long)]
+        json: bool,
+    },
     /// The settings themselves
     Config {
         /// What about them.

@@ -17,6 +17,7 @@ mod rng;
 mod value;
 mod writer;
 
+mod admin;
 mod auth;
 mod bed_smoke;
 mod check;
