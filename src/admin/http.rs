@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -19,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::page;
 use super::probe::{self, Facts, Verdict};
 use super::status::Report;
 use super::watchdog::{LOOK_EVERY, Watchdog};
@@ -42,6 +45,7 @@ const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const ROUTES: &str = "/livez\n/readyz\n/startupz\n/status\n";
 
@@ -161,7 +165,7 @@ async fn converse(stream: TcpStream, admin: Arc<Admin>) {
 }
 
 impl Admin {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
         let known = matches!(path, "/" | "/livez" | "/readyz" | "/startupz" | "/status");
         if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -172,7 +176,7 @@ impl Admin {
             return response;
         }
         match path {
-            "/" => response(StatusCode::OK, TEXT, ROUTES),
+            "/" => front(request),
             "/livez" => verdict(probe::live(&self.facts())),
             "/readyz" => verdict(self.ready()),
             "/startupz" => verdict(probe::started(&self.facts(), self.state.startup_timeout)),
@@ -216,6 +220,21 @@ impl Admin {
     }
 }
 
+/// The page for browsers, and for others what there is to ask for.
+fn front<B>(request: &Request<B>) -> Response<Full<Bytes>> {
+    let accepts = request.headers().get(ACCEPT).map(HeaderValue::as_bytes);
+    let is_browser = accepts.is_some_and(|accepts| accepts.starts_with(b"text/html"));
+    if !is_browser {
+        return response(StatusCode::OK, TEXT, ROUTES);
+    }
+    let mut response = response(StatusCode::OK, HTML, page::HTML);
+    let policy = HeaderValue::from_static(page::POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
 fn verdict(verdict: Verdict) -> Response<Full<Bytes>> {
     match verdict {
         Ok(text) => response(StatusCode::OK, TEXT, format!("{text}\n")),
@@ -233,5 +252,7 @@ fn response(
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }

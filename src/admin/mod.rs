@@ -1,4 +1,5 @@
-//! The admin port: probes for whoever starts and watches the process, and `/status` for people.
+//! The admin port: probes for whoever starts and watches the process, `/status` for programs, and a
+//! page for people.
 //!
 //! Only looks; nothing that can be asked here changes anything. What each probe means, and why
 //! readiness does not follow the primary, is in `probe`; how loops that have stopped are noticed, in
@@ -8,6 +9,7 @@
 
 mod ask;
 mod http;
+mod page;
 mod probe;
 mod status;
 mod terminal;

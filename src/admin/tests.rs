@@ -103,14 +103,25 @@ impl Bed {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let (status, _, body) = self.send("GET", path, "").await;
+        (status, body)
+    }
+
+    /// Status, head and body of the answer to a request with `headers`, each ending its line.
+    async fn send(&self, method: &str, path: &str, headers: &str) -> (u16, String, String) {
+        let host = self.address;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
         let response = self.raw(request.as_bytes()).await;
         let (head, body) = response.split_once("\r\n\r\n").expect("a head");
         let status = head
             .split(' ')
             .nth(1)
             .and_then(|status| status.parse().ok());
-        (status.expect("a status"), body.to_owned())
+        (
+            status.expect("a status"),
+            head.to_lowercase(),
+            body.to_owned(),
+        )
     }
 }
 
@@ -256,6 +267,24 @@ async fn status_tells_what_is_known() {
     let sentinel = &json["discovery"]["sentinels"][0];
     assert_eq!(sentinel["trouble"], "down");
     assert!(sentinel["answered_ms_ago"].is_u64(), "{sentinel}");
+}
+
+#[tokio::test]
+async fn browsers_get_a_page_that_can_load_nothing_else() {
+    let bed = Bed::new(Duration::ZERO).await;
+    let accepts = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    let (status, head, body) = bed.send("GET", "/", accepts).await;
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: text/html"), "{head}");
+    let policy = "content-security-policy: default-src 'none'; script-src 'sha256-";
+    assert!(head.contains(policy), "{head}");
+    assert!(head.contains("x-content-type-options: nosniff"), "{head}");
+    assert!(body.starts_with("<!doctype html>"), "{body}");
+    let (_, plain) = bed.get("/").await;
+    assert!(
+        plain.contains("/status"),
+        "others are told what there is: {plain}"
+    );
 }
 
 #[tokio::test]
