@@ -91,7 +91,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use admin::AdminState;
+use admin::{AdminState, Controls};
 use config::Config;
 use listener::Door;
 use net::Listener;
@@ -114,7 +114,8 @@ pub struct Listeners {
 }
 
 /// Runs the proxy until `stop` completes, then lets what is in flight finish. Files that settings name
-/// are read again every so often, and whenever that is `asked` for.
+/// are read again every so often, and whenever that is `asked` for. What may be asked of the process over
+/// the admin port is done by the `controls`.
 ///
 /// Must be called within a tokio runtime, which becomes the control thread.
 ///
@@ -125,6 +126,7 @@ pub async fn run(
     config: Config,
     listeners: Listeners,
     asked: Asked,
+    controls: Controls,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let config = Arc::new(config);
@@ -150,6 +152,7 @@ pub async fn run(
         workers: doors.iter().map(|door| door.counters.clone()).collect(),
         held_bytes,
         lifecycle: lifecycle.clone(),
+        controls: config.admin_actions.then_some(controls),
         ready_policy: config.ready_policy,
         startup_timeout: config.startup_timeout,
         started: Instant::now(),

@@ -10,15 +10,19 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use steadfast::admin::Controls;
 use steadfast::config::{
     self, Command, Config, ConfigCommand, Invocation, Machine, Refusal, ShowFormat,
 };
 use steadfast::net::Listener;
 use steadfast::shutdown::{Request, Signals};
 use steadfast::{Listeners, reload};
+use tokio::sync::Notify;
 
 use bind::{BindError, SocketFile, bind, bind_unix};
+use logging::SetLevel;
 
 /// Wrong usage or settings (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -41,9 +45,9 @@ fn main() -> ExitCode {
     if invocation.only_checked {
         return say("steadfast: the settings can be used\n");
     }
-    logging::init(invocation.logging);
+    let set_log_level = logging::init(invocation.logging);
     match invocation.command {
-        Command::Run => run(invocation, machine),
+        Command::Run => run(invocation, machine, set_log_level),
         Command::Check => check(invocation.config),
         Command::Healthcheck { ready } => asking::healthcheck(&invocation.config, ready),
         Command::Status { watch, json } => asking::status(&invocation.config, watch, json),
@@ -83,7 +87,7 @@ fn complain(reason: impl Display, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn run(invocation: Invocation, machine: Machine) -> ExitCode {
+fn run(invocation: Invocation, machine: Machine, set_log_level: SetLevel) -> ExitCode {
     let config = invocation.config;
     // The files of Unix sockets go when this function ends, whatever ends it.
     let (listeners, _files) = match bind_all(&config) {
@@ -91,7 +95,7 @@ fn run(invocation: Invocation, machine: Machine) -> ExitCode {
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
     announce(&config, machine, &listeners);
-    match block_on(serve(config, listeners)).and_then(|served| served) {
+    match block_on(serve(config, listeners, set_log_level)).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(error, EXIT_FAILURE),
     }
@@ -199,19 +203,34 @@ fn announce_sockets<T: Display>(listener: &str, addresses: impl IntoIterator<Ite
     }
 }
 
-async fn serve(config: Config, listeners: Listeners) -> io::Result<()> {
+async fn serve(config: Config, listeners: Listeners, log_level: SetLevel) -> io::Result<()> {
     let mut signals = Signals::install()?;
     let (asker, asked) = reload::channel();
+    let (asker, drain) = (Arc::new(asker), Arc::new(Notify::new()));
+    let controls = Controls {
+        drain: Arc::new({
+            let drain = drain.clone();
+            move || drain.notify_one()
+        }),
+        reload: Arc::new({
+            let asker = asker.clone();
+            move || asker.ask()
+        }),
+        log_level,
+    };
     let stop = async move {
-        let signal = loop {
-            match signals.requested().await {
-                Request::Stop(signal) => break signal,
-                Request::Reload => ask_again(&asker),
+        let by = loop {
+            tokio::select! {
+                () = drain.notified() => break "POST /drain",
+                request = signals.requested() => match request {
+                    Request::Stop(signal) => break signal,
+                    Request::Reload => ask_again(&asker),
+                },
             }
         };
-        tracing::info!(event = "stopping", signal, "asked to stop");
+        tracing::info!(event = "stopping", signal = by, "asked to stop");
     };
-    steadfast::run(config, listeners, asked, stop).await
+    steadfast::run(config, listeners, asked, controls, stop).await
 }
 
 fn ask_again(asker: &reload::Asker) {

@@ -1,4 +1,5 @@
-//! HTTP/1.1 on the admin port: a handful of GET routes, each connection bounded in time and size.
+//! HTTP/1.1 on the admin port: a handful of routes, each connection bounded in time and size. No body
+//! is read: none of them needs one.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,13 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -21,8 +18,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::page;
+use super::action::{self, Action, Controls};
+use super::guard;
 use super::probe::{self, Facts, Verdict};
+use super::reply::{JSON, TEXT, front, not_allowed, response, verdict};
 use super::status::Report;
 use super::watchdog::{LOOK_EVERY, Watchdog};
 use crate::config::ReadyPolicy;
@@ -44,11 +43,6 @@ const HEADERS_MAX: usize = 64;
 const ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(10);
 const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
-const ROUTES: &str = "/livez\n/readyz\n/startupz\n/status\n";
-
 /// What the admin port looks at.
 #[derive(Debug, Clone)]
 pub struct AdminState {
@@ -68,6 +62,8 @@ pub struct AdminState {
     pub ready_policy: ReadyPolicy,
     /// Without a primary `/startupz` passes from here on.
     pub startup_timeout: Duration,
+    /// What may be asked of the process; none where that is not allowed.
+    pub controls: Option<Controls>,
     /// When the process started.
     pub started: Instant,
 }
@@ -76,6 +72,8 @@ struct Admin {
     state: AdminState,
     /// The loop that has stopped, if one has.
     stuck: watch::Receiver<Option<String>>,
+    /// Only this machine can reach it.
+    on_loopback: bool,
 }
 
 /// Serves the admin port until `stop` is cancelled. Run it on the control runtime: by answering at all
@@ -86,7 +84,13 @@ struct Admin {
 pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationToken) {
     let (tell, stuck) = watch::channel(None);
     let watching = keep_watch(state.topology.clone(), tell);
-    let admin = Arc::new(Admin { state, stuck });
+    let address = listener.local_addr();
+    let on_loopback = address.is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let admin = Arc::new(Admin {
+        state,
+        stuck,
+        on_loopback,
+    });
     tokio::select! {
         () = stop.cancelled() => {}
         () = watching => {}
@@ -166,14 +170,18 @@ async fn converse(stream: TcpStream, admin: Arc<Admin>) {
 
 impl Admin {
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if self.on_loopback && !guard::is_for_us(request.headers()) {
+            let text = "ask by an address or as localhost: other names may be anybody's\n";
+            return response(StatusCode::MISDIRECTED_REQUEST, TEXT, text);
+        }
         let path = request.uri().path();
-        let known = matches!(path, "/" | "/livez" | "/readyz" | "/startupz" | "/status");
-        if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let text = "only GET and HEAD are understood here\n";
-            let mut response = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, text);
-            let headers = response.headers_mut();
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+        let methods = match path {
+            "/" | "/livez" | "/readyz" | "/startupz" | "/status" => "GET, HEAD",
+            "/drain" | "/reload" | "/loglevel" => "POST",
+            _ => return response(StatusCode::NOT_FOUND, TEXT, "no such page\n"),
+        };
+        if !methods.split(", ").any(|method| request.method() == method) {
+            return not_allowed(methods);
         }
         match path {
             "/" => front(request),
@@ -181,8 +189,24 @@ impl Admin {
             "/readyz" => verdict(self.ready()),
             "/startupz" => verdict(probe::started(&self.facts(), self.state.startup_timeout)),
             "/status" => self.status(),
+            "/drain" => self.act(Action::Drain, request),
+            "/reload" => self.act(Action::Reload, request),
+            "/loglevel" => self.act(Action::LogLevel, request),
             _ => response(StatusCode::NOT_FOUND, TEXT, "no such page\n"),
         }
+    }
+
+    fn act<B>(&self, action: Action, request: &Request<B>) -> Response<Full<Bytes>> {
+        let controls = self.state.controls.as_ref();
+        let (status, text) = match action::permitted(controls, self.on_loopback, request.headers())
+        {
+            Err(reason) => (StatusCode::FORBIDDEN, reason.to_owned()),
+            Ok(controls) => match action.carry_out(controls, request.uri().query()) {
+                Ok(done) => (StatusCode::ACCEPTED, done),
+                Err(wrong) => (StatusCode::BAD_REQUEST, wrong),
+            },
+        };
+        response(status, TEXT, format!("{text}\n"))
     }
 
     fn ready(&self) -> Verdict {
@@ -218,41 +242,4 @@ impl Admin {
             ),
         }
     }
-}
-
-/// The page for browsers, and for others what there is to ask for.
-fn front<B>(request: &Request<B>) -> Response<Full<Bytes>> {
-    let accepts = request.headers().get(ACCEPT).map(HeaderValue::as_bytes);
-    let is_browser = accepts.is_some_and(|accepts| accepts.starts_with(b"text/html"));
-    if !is_browser {
-        return response(StatusCode::OK, TEXT, ROUTES);
-    }
-    let mut response = response(StatusCode::OK, HTML, page::HTML);
-    let policy = HeaderValue::from_static(page::POLICY);
-    response
-        .headers_mut()
-        .insert(CONTENT_SECURITY_POLICY, policy);
-    response
-}
-
-fn verdict(verdict: Verdict) -> Response<Full<Bytes>> {
-    match verdict {
-        Ok(text) => response(StatusCode::OK, TEXT, format!("{text}\n")),
-        Err(text) => response(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{text}\n")),
-    }
-}
-
-fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
 }

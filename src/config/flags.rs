@@ -307,6 +307,15 @@ pub(super) struct ProcessFlags {
     #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:9379")]
     #[arg(value_parser = parse::listen)]
     pub(super) admin_listen: Listen,
+    /// Let POST /drain, /reload and /loglevel?level=LEVEL do over the admin port what SIGTERM, SIGHUP and
+    /// --log-level do; only where that is on loopback
+    #[arg(
+        long,
+        value_name = "on|off",
+        default_value = "off",
+        hide_possible_values = true
+    )]
+    pub(super) admin_actions: Toggle,
     /// When /readyz passes: as soon as /startupz does (`started`), once a primary was verified and
     /// from then on (`primary-once`), or also no longer while there has been none for some time
     /// (`primary-within=TIME`): then all instances leave their Service together, and clients are

@@ -169,6 +169,8 @@ pub struct Config {
     pub tls: Legs,
     /// Admin HTTP address; none turns it off.
     pub admin_listen: Option<HostPort>,
+    /// Whether the process can be told what to do there.
+    pub admin_actions: bool,
     /// When `/readyz` passes.
     pub ready_policy: ReadyPolicy,
     /// Without a primary `/startupz` passes from here on.

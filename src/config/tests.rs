@@ -67,6 +67,7 @@ fn defaults_are_those_of_a_sidecar() {
     assert_eq!(config.primary_name, "mymaster");
     assert_eq!(addresses(&config.listen), "127.0.0.1:6379");
     assert_eq!(config.admin_listen, Some(HostPort::new("127.0.0.1", 9379)));
+    assert!(!config.admin_actions);
     assert_eq!(config.ready_policy, ReadyPolicy::PrimaryOnce);
     assert_eq!(config.startup_timeout, Duration::from_secs(30));
     assert_eq!(config.hold_timeout, HoldTimeout::Auto);

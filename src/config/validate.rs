@@ -44,6 +44,7 @@ pub(super) fn config(
         listen_tls: distinct(listen_tls),
         tls,
         admin_listen: cli.process.admin_listen.0,
+        admin_actions: cli.process.admin_actions == Toggle::On,
         ready_policy: cli.process.ready_policy,
         startup_timeout: cli.process.startup_timeout,
         sentinel_credentials: passwords.sentinel,

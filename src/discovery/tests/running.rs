@@ -29,6 +29,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         },
         tls: crate::tls::Legs::default(),
         admin_listen: None,
+        admin_actions: false,
         ready_policy: crate::config::ReadyPolicy::PrimaryOnce,
         startup_timeout: LIMIT,
         sentinel_credentials: None,

@@ -1,6 +1,7 @@
 //! Goal: whoever runs Steadfast, a person or a machine, learns what they need by the admin port and the
 //! subcommands that ask it. Method: the binary among real servers; what it says beside what is.
 
+mod actions;
 mod asking;
 mod probes;
 mod told;

@@ -56,12 +56,14 @@ fn who_stops_is_alive_and_not_ready() {
     let bed = Bed::lonely();
     let proxy = Proxy::ready(&bed);
     let mut client = proxy.connect();
-    // Keeps it from ending at once.
-    client
-        .send(&["BLPOP", "nothing-is-ever-here", "0"])
-        .unwrap();
-    wait_until(SOON, "the call waits", || {
-        bed.primary().info("blocked_clients") == "1"
+    // What is in flight keeps it from ending at once.
+    let paused = bed
+        .primary()
+        .command(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    assert!(paused.is_ok());
+    client.send(&["SET", "k", "v"]).unwrap();
+    wait_until(SOON, "the write waits", || {
+        proxy.status()["totals"]["commands"].as_u64() == Some(1)
     });
     proxy.terminate();
     wait_until(SOON, "it says that it stops", || {
