@@ -58,7 +58,7 @@ fn a_planned_failover_behind_nat_is_seen_from_its_beginning() {
     let account = writer.stop();
     assert_eq!(account.closes.len(), 0);
     assert_eq!(executed_twice(new), [""; 0]);
-    // Events name nodes as well: had they been taken for others, writes would not have been stopped.
+    // It was known for a failover of our primary before there was another.
     assert!(!proxy.events("quiescing").is_empty());
     // No Sentinel is asked at two addresses.
     let found = proxy.events("sentinel_added");
