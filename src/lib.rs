@@ -24,7 +24,8 @@
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
 //!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
-//!   and what a refused login means. [`reload`]: when files are read again. [`shutdown`]: signals.
+//!   and what a refused login means. [`reload`]: when files are read again. [`shutdown`]: signals, and
+//!   how far the process is on its way to its end.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
@@ -50,6 +51,8 @@
 //!   a limited time, and nobody waits for it. Bytes count as written when the TLS record they are in has
 //!   left completely.
 //! - Passwords live in [`secrets::Secret`], which prints nothing.
+//! - Before the time to drain is over nobody loses an answer by the end of the process; and what comes
+//!   after a client was told of the end is not executed.
 //!
 //! # Dependencies
 //! - `tokio`: runtimes and sockets. `tokio-util`: cancellation tokens, reads into buffers.
@@ -77,6 +80,7 @@ pub mod secrets;
 pub mod shutdown;
 #[cfg(test)]
 mod simulation;
+mod stopping;
 pub mod tls;
 pub mod topology;
 pub mod worker;
@@ -96,7 +100,8 @@ use config::Config;
 use listener::Door;
 use net::Listener;
 use reload::Asked;
-use shutdown::Lifecycle;
+use shutdown::{Lifecycle, Orders, Stage, Stages};
+use stopping::End;
 use topology::{Publisher, Report, View};
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
@@ -113,9 +118,9 @@ pub struct Listeners {
     pub admin: Vec<TcpListener>,
 }
 
-/// Runs the proxy until `stop` completes, then lets what is in flight finish. Files that settings name
-/// are read again every so often, and whenever that is `asked` for. What may be asked of the process over
-/// the admin port is done by the `controls`.
+/// Runs the proxy until the first of the `orders`, then ends it as that says; the second ends it at once.
+/// Files that settings name are read again every so often, and whenever that is `asked` for. What may be
+/// asked of the process over the admin port is done by the `controls`.
 ///
 /// Must be called within a tokio runtime, which becomes the control thread.
 ///
@@ -127,24 +132,23 @@ pub async fn run(
     listeners: Listeners,
     asked: Asked,
     controls: Controls,
-    stop: impl Future<Output = ()>,
+    mut orders: Orders,
 ) -> io::Result<()> {
     let config = Arc::new(config);
     let (publisher, views) = Publisher::new(config.workers, config.hold_timeout.initial());
     let (reports, incoming) = mpsc::channel(REPORTS_MAX);
     let status = discovery::StatusHandle::default();
-    let stopping = CancellationToken::new();
+    let lifecycle = Arc::new(Lifecycle::default());
     let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
     let (workers, doors) = start_workers(
         &config,
         &held_bytes,
         views,
         &reports,
-        &stopping,
+        &lifecycle.stages(),
         listening(listeners.clients, listeners.clients_tls, &config),
     )?;
 
-    let lifecycle = Arc::new(Lifecycle::default());
     let admin = AdminState {
         primary_name: config.primary_name.clone(),
         topology: publisher.handle(),
@@ -157,6 +161,7 @@ pub async fn run(
         startup_timeout: config.startup_timeout,
         started: Instant::now(),
     };
+    let end = End::of(&config, admin.workers.clone());
     let mut others = JoinSet::new();
     if !config.tls.is_empty() {
         others.spawn(tls::watch(config.tls.clone(), asked.schedule()));
@@ -172,22 +177,27 @@ pub async fn run(
     }
     // None of these ends but by a panic. Without discovery, or a worker, the process would only
     // look alive: whoever supervises it shall start it anew.
-    let mut vital = JoinSet::new();
+    let mut alive = JoinSet::new();
     for door in doors.iter() {
         let clients = door.clients.clone();
-        vital.spawn(async move { clients.closed().await });
+        alive.spawn(async move { clients.closed().await });
     }
-    vital.spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
+    let mut discovering = JoinSet::new();
+    discovering
+        .spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
 
     let broken = tokio::select! {
-        () = stop => false,
-        _ = vital.join_next() => true,
+        () = lifecycle.begin(&mut orders, end.delay, |order| end.announce(order)) => false,
+        _ = alive.join_next() => true,
+        _ = discovering.join_next() => true,
     };
-    lifecycle.set_draining();
-    drop(doors);
-    stopping.cancel();
-    let joined = move || workers.into_iter().for_each(|worker| drop(worker.join()));
-    tokio::task::spawn_blocking(joined).await?;
+    if broken {
+        lifecycle.advance(Stage::Finishing);
+    }
+    // Those who accept have the last doors: once they are done, workers know that nobody comes any more.
+    drop((doors, alive));
+    stopping::join(workers, &lifecycle, &mut orders).await?;
+    end.report();
     match broken {
         true => Err(io::Error::other(
             "a thread or task that never ends has ended; the log says why",
@@ -205,7 +215,7 @@ fn start_workers(
     held_bytes: &Arc<worker::HeldBytes>,
     views: Vec<View>,
     reports: &mpsc::Sender<Report>,
-    stop: &CancellationToken,
+    stages: &Stages,
     listeners: Listening,
 ) -> io::Result<(Workers, Arc<[Door]>)> {
     let ids = Arc::new(worker::Ids::default());
@@ -224,14 +234,13 @@ fn start_workers(
             held_bytes: held_bytes.clone(),
             reports: reports.clone(),
             clients: receiver,
-            stop: stop.clone(),
+            stages: stages.clone(),
         });
         doors.push(Door { clients, counters });
     }
     let doors: Arc<[Door]> = doors.into();
-    let accepting = accept_all(listeners, doors.clone(), config.max_clients);
-    // Listeners close before sessions are waited for.
-    let mut accepting = Some(stop.clone().run_until_cancelled_owned(accepting));
+    let accepting = accept_all(listeners, doors.clone(), config.max_clients, stages.clone());
+    let mut accepting = Some(accepting);
     let mut workers = Vec::new();
     for (index, parts) in all.into_iter().enumerate() {
         let accepting = accepting.take();
@@ -256,12 +265,13 @@ fn listening(plain: Vec<Listener>, secured: Vec<Listener>, config: &Config) -> L
     plain.chain(secured).collect()
 }
 
-/// Accepts from all `listeners` until it is dropped.
-async fn accept_all(listeners: Listening, doors: Arc<[Door]>, max_clients: usize) {
+/// Accepts from all `listeners` until `stages` says that no client is to come in any more.
+async fn accept_all(listeners: Listening, doors: Arc<[Door]>, max_clients: usize, stages: Stages) {
     let mut accepting = JoinSet::new();
     for (listener, tls) in listeners {
-        let doors = doors.clone();
-        accepting.spawn(listener::accept(listener, tls, doors, max_clients));
+        let (doors, stages) = (doors.clone(), stages.clone());
+        accepting.spawn(listener::accept(listener, tls, doors, max_clients, stages));
     }
+    drop(doors);
     accepting.join_all().await;
 }

@@ -1,11 +1,12 @@
 //! Accepting clients: binds, accepts, hands each socket to the least loaded worker.
 //!
 //! Nothing else is awaited between two accepts but the turn of others, and no failure of one accept ends
-//! the listener.
+//! the listener; only the end of the process does.
 
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::net::{HostPort, Incoming, Listener, set_options};
 use crate::resp::replies;
+use crate::shutdown::{Stage, Stages};
 use crate::tls::Server;
 use crate::worker::Counters;
 
@@ -62,12 +64,15 @@ pub struct Door {
     pub counters: Arc<Counters>,
 }
 
-/// Accepts from `listener` for ever; with `tls`, clients that will be secured by the worker they get.
+/// Accepts from `listener` until `stages` says that no client is to come in any more, and then those who
+/// were connected already: a listener that is closed resets them. With `tls`, clients that will be
+/// secured by the worker they get.
 pub async fn accept(
     listener: Listener,
     tls: Option<Arc<Server>>,
     doors: Arc<[Door]>,
     max_clients: usize,
+    stages: Stages,
 ) {
     let bell = match bell(&listener) {
         Ok(bell) => bell,
@@ -75,12 +80,20 @@ pub async fn accept(
     };
     let mut pause = PAUSE_MIN;
     let mut taken = 0_u32;
-    loop {
+    let mut closing = stages.clone();
+    let mut closing = pin!(closing.beyond(Stage::Serving));
+    // Newcomers without end must not hide that.
+    while !taken.is_multiple_of(TURN_MAX) || stages.now() == Stage::Serving {
         taken = taken.wrapping_add(1);
         if taken.is_multiple_of(TURN_MAX) {
             yield_now().await;
         }
-        match accept_one(&listener, &bell).await {
+        let accepted = tokio::select! {
+            biased;
+            accepted = accept_one(&listener, &bell) => accepted,
+            () = &mut closing => break,
+        };
+        match accepted {
             Ok(client) => {
                 pause = PAUSE_MIN;
                 hand_over(client, tls.as_ref(), &doors, max_clients).await;
@@ -91,6 +104,24 @@ pub async fn accept(
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
+        }
+    }
+    accept_rest(&listener, tls.as_ref(), &doors, max_clients).await;
+}
+
+/// Takes in whoever waits at a listener that is about to be closed.
+async fn accept_rest(
+    listener: &Listener,
+    tls: Option<&Arc<Server>>,
+    doors: &[Door],
+    max_clients: usize,
+) {
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok(client) => hand_over(client, tls, doors, max_clients).await,
+            Err(error) if is_clients_own(&error) => {}
+            // Nobody is left, or nobody can be taken in.
+            Err(_) => return,
         }
     }
 }

@@ -17,9 +17,8 @@ use steadfast::config::{
     self, Command, Config, ConfigCommand, Invocation, Machine, Refusal, ShowFormat,
 };
 use steadfast::net::Listener;
-use steadfast::shutdown::{Request, Signals};
-use steadfast::{Listeners, reload};
-use tokio::sync::Notify;
+use steadfast::shutdown::{Commander, Request, Signals};
+use steadfast::{Listeners, reload, shutdown};
 
 use bind::{BindError, SocketFile, bind, bind_unix};
 use logging::SetLevel;
@@ -204,13 +203,14 @@ fn announce_sockets<T: Display>(listener: &str, addresses: impl IntoIterator<Ite
 }
 
 async fn serve(config: Config, listeners: Listeners, log_level: SetLevel) -> io::Result<()> {
-    let mut signals = Signals::install()?;
+    let signals = Signals::install()?;
     let (asker, asked) = reload::channel();
-    let (asker, drain) = (Arc::new(asker), Arc::new(Notify::new()));
+    let (commander, orders) = shutdown::channel();
+    let (asker, commander) = (Arc::new(asker), Arc::new(commander));
     let controls = Controls {
         drain: Arc::new({
-            let drain = drain.clone();
-            move || drain.notify_one()
+            let commander = commander.clone();
+            move || commander.ask_to_drain()
         }),
         reload: Arc::new({
             let asker = asker.clone();
@@ -218,19 +218,17 @@ async fn serve(config: Config, listeners: Listeners, log_level: SetLevel) -> io:
         }),
         log_level,
     };
-    let stop = async move {
-        let by = loop {
-            tokio::select! {
-                () = drain.notified() => break "POST /drain",
-                request = signals.requested() => match request {
-                    Request::Stop(signal) => break signal,
-                    Request::Reload => ask_again(&asker),
-                },
-            }
-        };
-        tracing::info!(event = "stopping", signal = by, "asked to stop");
-    };
-    steadfast::run(config, listeners, asked, controls, stop).await
+    tokio::spawn(follow(signals, asker, commander));
+    steadfast::run(config, listeners, asked, controls, orders).await
+}
+
+async fn follow(mut signals: Signals, asker: Arc<reload::Asker>, commander: Arc<Commander>) {
+    loop {
+        match signals.requested().await {
+            Request::Stop(order) => commander.give(order),
+            Request::Reload => ask_again(&asker),
+        }
+    }
 }
 
 fn ask_again(asker: &reload::Asker) {

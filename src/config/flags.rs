@@ -35,9 +35,9 @@ Every flag can be given in the environment (shown as [env: ...]) and in the file
 hold_timeout = \"5s\" for --hold-timeout. A flag wins over the environment, and that over the file; an
 empty variable counts as not set. Without any --sentinel, VALKEY_SENTINEL_HOST and
 VALKEY_SENTINEL_PORT (or REDIS_SENTINEL_*) are used where the platform sets them.
-Exit status: 0 after SIGTERM or SIGINT, 64 for wrong usage or settings, 69 when a port cannot be
-bound; `check` ends with 0 when it found a verified primary, `healthcheck` when the process is live
-(or ready) and `status` when it answers, else with 1.";
+Exit status: 0 after SIGTERM, SIGINT or SIGQUIT, 64 for wrong usage or settings, 69 when a port
+cannot be bound; `check` ends with 0 when it found a verified primary, `healthcheck` when the
+process is live (or ready) and `status` when it answers, else with 1.";
 
 /// One steady endpoint for Sentinel-managed Valkey and Redis.
 #[derive(Debug, Parser)]
@@ -254,6 +254,10 @@ pub(super) struct ClientFlags {
     /// `0s` closes none
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse::duration)]
     pub(super) client_idle_timeout: Duration,
+    /// Close a client whose connection is older than this, up to a tenth more, when nothing is lost by
+    /// it, so that clients spread over instances that were added; `0s` closes none
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse::duration)]
+    pub(super) max_connection_age: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -326,6 +330,13 @@ pub(super) struct ProcessFlags {
     /// starts after its sidecar never does
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse::duration)]
     pub(super) startup_timeout: Duration,
+    /// After SIGTERM, still take in clients for this long: as long as others may not know yet that
+    /// /readyz says no
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse::duration)]
+    pub(super) drain_delay: Duration,
+    /// Then close each client as soon as nothing is lost by it, and after this long the rest
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = parse::duration)]
+    pub(super) drain_timeout: Duration,
     /// `auto` is text on a terminal and JSON elsewhere; always to standard error
     #[arg(
         long,

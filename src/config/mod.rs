@@ -223,6 +223,12 @@ pub struct Config {
     pub max_clients: usize,
     /// A client that sends nothing for so long, and waits for nothing, is closed; zero closes none.
     pub client_idle_timeout: Duration,
+    /// An older connection is closed when nothing is lost by it; zero closes none.
+    pub max_connection_age: Duration,
+    /// How long clients still come in once the process was asked to stop.
+    pub drain_delay: Duration,
+    /// How long their connections are then kept for what they are in the middle of.
+    pub drain_timeout: Duration,
 }
 
 impl Config {

@@ -81,6 +81,9 @@ pub(super) fn config(
             .max_clients
             .unwrap_or_else(|| limits::clients_for(machine.descriptors)),
         client_idle_timeout: cli.clients.client_idle_timeout,
+        max_connection_age: cli.clients.max_connection_age,
+        drain_delay: cli.process.drain_delay,
+        drain_timeout: cli.process.drain_timeout,
     };
     let plain = config.listen.len() + config.listen_unix.len();
     if plain == 0 && config.listen_tls.is_empty() {

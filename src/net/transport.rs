@@ -1,6 +1,7 @@
 //! The one kind of connection everything above the sockets knows.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
@@ -144,6 +145,31 @@ impl Transport {
         }
     }
 
+    /// Keeps back what is written from now on until [`Transport::shutdown_write`], or for 0.2 s, so that the
+    /// last word and the end arrive together. At a Unix socket the one still comes a moment before the
+    /// other.
+    pub fn cork(&self) {
+        // Where it is refused, they arrive one after the other.
+        let _ = match self {
+            Self::Tcp { stream, .. } => SockRef::from(stream).set_tcp_cork(true),
+            Self::Tls(stream) => SockRef::from(stream.socket()).set_tcp_cork(true),
+            Self::Unix { .. } => Ok(()),
+            #[cfg(test)]
+            Self::Simulated(_) => Ok(()),
+        };
+    }
+
+    /// Whether the peer has sent anything that was not read yet, even if the runtime has not heard of it.
+    pub fn has_unread(&self) -> bool {
+        match self {
+            Self::Tcp { stream, .. } => has_unread(stream),
+            Self::Tls(stream) => has_unread(stream.socket()),
+            Self::Unix { stream, .. } => has_unread(stream),
+            #[cfg(test)]
+            Self::Simulated(end) => end.has_unread(),
+        }
+    }
+
     /// Where the peer is, unless the connection is gone, or the peer has no address of its own, as at a
     /// Unix socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
@@ -167,6 +193,12 @@ impl Transport {
 /// A peer that is already gone needs to be told nothing.
 fn shut(socket: &impl AsFd, how: Shutdown) {
     let _ = SockRef::from(socket).shutdown(how);
+}
+
+fn has_unread(socket: &impl AsFd) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    let peeked = SockRef::from(socket).peek(&mut byte);
+    peeked.is_ok_and(|len| len > 0)
 }
 
 fn is_error(taken: io::Result<Option<io::Error>>) -> bool {

@@ -75,6 +75,11 @@ impl End {
         self.network.is_read_closed(self.connection, self.side)
     }
 
+    /// Whether something has arrived, or the end.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.network.has_arrived(self.connection, self.side)
+    }
+
     /// Ends both directions; what was written still arrives.
     pub(crate) fn close(&self) {
         self.network.close(self.connection, self.side);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
-use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
 use super::pausing::Pauses;
 use crate::config::Config;
 use crate::discovery;
 use crate::net::{Incoming, Transport};
+use crate::shutdown::Lifecycle;
 use crate::topology::{Publisher, View};
 use crate::worker;
 
@@ -42,6 +42,8 @@ impl Entrance {
 pub(super) struct Proxy {
     pub(super) pauses: Pauses,
     pub(super) entrance: Entrance,
+    /// Of a process that never ends.
+    _lifecycle: Lifecycle,
 }
 
 impl Proxy {
@@ -56,6 +58,7 @@ impl Proxy {
         let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
         let mut pauses = Pauses::default();
         let mut doors = Vec::new();
+        let lifecycle = Lifecycle::default();
         for view in views {
             let (door, clients) = mpsc::channel(HAND_OVER_MAX);
             pauses.run(worker::run(worker::Parts {
@@ -67,7 +70,7 @@ impl Proxy {
                 held_bytes: held_bytes.clone(),
                 reports: reports.clone(),
                 clients,
-                stop: CancellationToken::new(),
+                stages: lifecycle.stages(),
             }));
             doors.push(door);
         }
@@ -77,6 +80,7 @@ impl Proxy {
         Self {
             pauses,
             entrance: Entrance { network, doors },
+            _lifecycle: lifecycle,
         }
     }
 }

@@ -25,7 +25,8 @@ impl Session {
         }
         let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
-        if outbox.is_empty() {
+        let kept = self.keeps_last_word();
+        if outbox.is_empty() && !kept {
             match self.transport.borrow().try_write(bytes) {
                 Ok(n) => written = n,
                 // The session's own task draws the conclusions: a link may be in the middle of its

@@ -1,5 +1,6 @@
 //! Clients that send nothing for long: closed after `--client-idle-timeout`, as a server with a
-//! `timeout` does it, and sooner where they have yet to log in (`lobby`).
+//! `timeout` does it, and sooner where they have yet to log in (`lobby`). And those whose connections
+//! are older than `--max-connection-age`, which are asked to go (`draining`).
 //!
 //! No client has a timer. A worker looks at all of them once a second, and time is counted in looks:
 //! what a client sends costs one store, and a process that was stopped for an hour finds nobody
@@ -56,12 +57,14 @@ impl Worker {
             return;
         };
         let limit = self.config.client_idle_timeout;
-        if limit.is_zero() && !self.may_have_strangers() {
+        let ages = !self.config.max_connection_age.is_zero();
+        if limit.is_zero() && !ages && !self.may_have_strangers() {
             return;
         }
         let (mut idle, mut strangers) = (0_u32, 0_u32);
         for (_, session) in self.sessions.borrow().iter() {
             session.excuse(look);
+            session.leave_if_old(look);
             let overdue = if session.has_outstayed(look) {
                 &mut strangers
             } else if !limit.is_zero() && has_passed(limit, session.heard.get(), look) {

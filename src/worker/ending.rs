@@ -4,6 +4,8 @@
 //!   Open --EOF--> HalfClosed --all answered--> ended
 //!     |                |
 //!     +---- a switch, an error, QUIT answered ----> Closing --outbox written--> ended
+//!     |
+//!     +---- asked to go (`draining`), and nothing is lost by it ----> Parting --outbox written--> ended
 //! ```
 
 use std::rc::{Rc, Weak};
@@ -28,6 +30,8 @@ pub(super) enum Phase {
     HalfClosed,
     /// Ends when the outbox is written.
     Closing,
+    /// Likewise, all that the client has sent being answered by what is in the outbox.
+    Parting,
     /// Ends now.
     Ended,
 }
@@ -38,7 +42,7 @@ impl Session {
         let written = self.outbox.borrow().is_empty();
         match self.phase.get() {
             Phase::Ended => true,
-            Phase::Closing => written,
+            Phase::Closing | Phase::Parting => written,
             Phase::HalfClosed => written && self.is_answered(),
             Phase::Open => false,
         }
@@ -60,7 +64,7 @@ impl Session {
     }
 
     /// Whether the session could end without anybody missing an answer.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         self.is_answered() && self.outbox.borrow().is_empty()
     }
 

@@ -107,7 +107,7 @@ impl Worker {
         }
     }
 
-    fn wake_all(&self) {
+    pub(super) fn wake_all(&self) {
         for session in self.all() {
             session.wake();
             if let Route::Attached(link) = &*session.route.borrow() {

@@ -106,13 +106,13 @@ impl Worker {
         }
     }
 
-    /// Whether the gate has been shut for longer than commands are held.
+    /// Whether the gate has been shut for longer than commands are held, or they are not held any more.
     pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
         let topology = self.topology.borrow();
         // What was published while this thread was paused may have ended it.
         self.lease.is_newest(&topology)
             && topology.gate != Gate::Open
-            && topology.gate_since.elapsed() >= topology.hold_timeout
+            && (self.gives_up.get() || topology.gate_since.elapsed() >= topology.hold_timeout)
     }
 
     /// When held commands will have waited long enough, or have; none while nothing is held.

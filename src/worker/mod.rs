@@ -12,8 +12,9 @@
 //! `intercept`, `stand_in` and `login` act on the few that need it. The `pool` finds a `link`; its
 //! `routing` and `verdict` pair replies with `slot`s, `learning` and `own_answers` take what they
 //! tell, and `delivery` writes them to the client. `ending` is how sessions end, `misuse` what ends one
-//! whose client speaks something else, `dormant` one whose client says nothing, and `lobby` bounds those
-//! who have yet to log in.
+//! whose client speaks something else, `dormant` one whose client says nothing, `draining` those of a
+//! process that is to end, each when nothing is lost by it, and `lobby` bounds those who have yet to log
+//! in.
 //!
 //! A link keeps what is in flight in its `flight`. When it is lost (`loss`), `recovery` decides what
 //! becomes of each `case` (pure), the `backlog` keeps what is to be sent again until `resending` does
@@ -37,6 +38,7 @@ mod cursors;
 mod cutting;
 mod delivery;
 mod dormant;
+mod draining;
 mod ending;
 mod failing;
 mod filling;
@@ -105,10 +107,10 @@ use slab::Slab;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::net::Incoming;
+use crate::shutdown::{Stage, Stages};
 use crate::topology::{LeaseCheck, PAUSE_MAX, Report, Sign, Topology, View};
 
 use session::Session;
@@ -122,10 +124,6 @@ const COMPLAINT_GAP: Duration = Duration::from_secs(10);
 /// How often a worker shows a sign of life when it has nothing else to do.
 const PULSE: Duration = Duration::from_millis(50);
 const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
-/// How long sessions get to finish what is in flight when the process stops.
-const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How often a stopping worker looks for sessions that have come to rest.
-const STOP_TICK: Duration = Duration::from_millis(20);
 
 /// What a worker thread is made of.
 #[derive(Debug)]
@@ -146,11 +144,12 @@ pub struct Parts {
     pub reports: mpsc::Sender<Report>,
     /// Where its clients come in.
     pub clients: mpsc::Receiver<Incoming>,
-    /// Asks it to stop.
-    pub stop: CancellationToken,
+    /// How far the process is on its way to its end.
+    pub stages: Stages,
 }
 
-/// Starts a worker thread, which ends some time after `stop`; it runs `beside` as well.
+/// Starts a worker thread, which ends once the process is to end, its clients are gone, and nobody can
+/// bring more; it runs `beside` as well.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
@@ -181,7 +180,7 @@ pub(crate) async fn run(parts: Parts) {
         held_bytes,
         reports,
         clients,
-        stop,
+        mut stages,
     } = parts;
     let worker = Rc::new(Worker {
         config,
@@ -206,6 +205,7 @@ pub(crate) async fn run(parts: Parts) {
         complained: Cell::new(None),
         switched_at: Cell::new(None),
         feed_restored: Notify::new(),
+        gives_up: Cell::new(false),
     });
     // A task like those of its clients, so that it comes in its turn.
     let mut receiving = tokio::task::spawn_local(worker.clone().receive(clients));
@@ -213,14 +213,13 @@ pub(crate) async fn run(parts: Parts) {
     let mut follow = std::pin::pin!(worker.clone().follow(view));
     tokio::select! {
         biased;
-        () = stop.cancelled() => {}
+        () = stages.beyond(Stage::Serving) => {}
         _ = &mut receiving => {}
         () = &mut follow => {}
     }
-    receiving.abort();
     tokio::select! {
         biased;
-        () = worker.finish() => {}
+        () = worker.drain(stages, receiving) => {}
         () = &mut follow => {}
     }
 }
@@ -259,6 +258,8 @@ pub(crate) struct Worker {
     switched_at: Cell<Option<Instant>>,
     /// Somebody who listens may have come to hear the primary of this moment.
     pub(crate) feed_restored: Notify,
+    /// Nothing is held any longer: the process ends.
+    gives_up: Cell<bool>,
 }
 
 impl Worker {
@@ -284,22 +285,6 @@ impl Worker {
             .iter()
             .map(|(_, session)| session.clone())
             .collect()
-    }
-
-    /// Lets sessions come to rest, then ends them all.
-    async fn finish(&self) {
-        let deadline = Instant::now() + STOP_GRACE;
-        while Instant::now() < deadline {
-            let all = self.all();
-            all.iter()
-                .filter(|session| session.is_at_rest())
-                .for_each(|session| session.cut());
-            if all.is_empty() {
-                return;
-            }
-            tokio::time::sleep(STOP_TICK).await;
-        }
-        self.all().iter().for_each(|session| session.cut());
     }
 
     /// Whether something that every session runs into may be logged (again).

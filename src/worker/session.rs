@@ -16,6 +16,7 @@ use crate::net::Transport;
 
 use super::Worker;
 use super::backlog::Backlog;
+use super::draining::Leave;
 use super::ending::Phase;
 use super::intake::Intake;
 use super::link::Link;
@@ -81,6 +82,10 @@ pub(crate) struct Session {
     pub(super) served: Cell<bool>,
     /// The look after which its client last sent something, or had reason not to.
     pub(super) heard: Cell<u32>,
+    /// The look before which it came.
+    pub(super) since: u32,
+    /// When its client is to be let go.
+    pub(super) leave: Cell<Leave>,
     /// When it was last sent something large.
     pub(super) bulky: Cell<Option<Instant>>,
     /// What its links have been through; none while all went well.
@@ -128,6 +133,8 @@ impl Session {
             vouched: Cell::new(false),
             served: Cell::new(false),
             heard: Cell::new(worker.looks.count()),
+            since: worker.looks.count(),
+            leave: Cell::new(Leave::No),
             bulky: Cell::default(),
             trouble: RefCell::default(),
         });
@@ -139,6 +146,9 @@ impl Session {
 
     async fn run(self: Rc<Self>) {
         poll_fn(|cx| self.poll(cx)).await;
+        if self.phase.get() == Phase::Parting {
+            self.part().await;
+        }
         // A dial may still be under way; what it brings is not wanted any more.
         let has_left = self.phase.replace(Phase::Ended) == Phase::HalfClosed;
         self.client_gone.set(true);
@@ -164,12 +174,13 @@ impl Session {
             }
             self.poll_link(cx);
             self.give_back();
+            self.part_if_asked();
             self.poll_flush(cx);
             self.drop_held();
             if self.has_ended() {
                 return Poll::Ready(());
             }
-            if self.phase.get() == Phase::Closing {
+            if matches!(self.phase.get(), Phase::Closing | Phase::Parting) {
                 return Poll::Pending;
             }
             self.resume();

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use steadfast::config::{self, Machine};
 use steadfast::listener::{self, Door};
 use steadfast::net::HostPort;
+use steadfast::shutdown::{Lifecycle, Stage, Stages};
 use steadfast::topology::{Primary, Publisher};
 use steadfast::worker;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::process::Process;
 
@@ -30,7 +30,7 @@ const LEASE: Duration = Duration::from_secs(3600);
 /// One server, one proxy; both end with it.
 pub(crate) struct Rig {
     address: SocketAddr,
-    stop: CancellationToken,
+    lifecycle: Arc<Lifecycle>,
     threads: Vec<JoinHandle<()>>,
     _server: Server,
 }
@@ -50,7 +50,7 @@ impl Rig {
                 .unwrap()
                 .config,
         );
-        let stop = CancellationToken::new();
+        let lifecycle = Arc::new(Lifecycle::default());
         let (publisher, views) = Publisher::new(WORKERS, PATIENCE);
         let mut threads = Vec::new();
         let mut doors = Vec::new();
@@ -67,7 +67,7 @@ impl Rig {
                 ids: ids.clone(),
                 reports: mpsc::channel(1).0,
                 clients: incoming,
-                stop: stop.clone(),
+                stages: lifecycle.stages(),
             };
             threads.push(worker::spawn(index, parts, std::future::ready(())).unwrap());
             doors.push(Door { clients, counters });
@@ -81,11 +81,11 @@ impl Rig {
             publisher,
             primary: server.address,
         };
-        let stopping = stop.clone();
-        threads.push(thread::spawn(move || front.run(doors.into(), &stopping)));
+        let stages = lifecycle.stages();
+        threads.push(thread::spawn(move || front.run(doors.into(), stages)));
         Self {
             address,
-            stop,
+            lifecycle,
             threads,
             _server: server,
         }
@@ -105,7 +105,7 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.lifecycle.advance(Stage::Over);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -120,7 +120,7 @@ struct Front {
 }
 
 impl Front {
-    fn run(self, doors: Arc<[Door]>, stop: &CancellationToken) {
+    fn run(self, doors: Arc<[Door]>, stages: Stages) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -134,10 +134,7 @@ impl Front {
         runtime.block_on(async {
             let until = tokio::time::Instant::now() + LEASE;
             self.publisher.switch(primary, until).await;
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = listener::accept(self.socket.into(), None, doors, usize::MAX) => {}
-            }
+            listener::accept(self.socket.into(), None, doors, usize::MAX, stages).await;
         });
     }
 }

@@ -28,6 +28,7 @@ fn sigterm_while_commands_are_held_ends_it_with_zero() {
     let bed = Bed::lonely();
     let proxy = Proxy::for_bed(&bed)
         .flag("--hold-timeout", "60s")
+        .flag("--drain-timeout", "2s")
         .start_ready();
     bed.primary().kill();
     let mut client = proxy.connect();

@@ -26,6 +26,7 @@ mod cursors;
 mod differential;
 mod discovery;
 mod dormant;
+mod drain;
 mod endings;
 mod failover;
 mod held_bytes;

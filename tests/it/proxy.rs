@@ -201,7 +201,12 @@ impl Proxy {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        self.process.signal(Signal::TERM);
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends any signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// The exit code, when it ends within `limit`.

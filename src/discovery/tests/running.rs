@@ -55,6 +55,9 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         workers: 1,
         max_clients: 10,
         client_idle_timeout: Duration::ZERO,
+        max_connection_age: Duration::ZERO,
+        drain_delay: Duration::ZERO,
+        drain_timeout: Duration::ZERO,
     }
 }
 

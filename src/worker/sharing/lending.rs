@@ -105,7 +105,7 @@ impl Intake {
     }
 
     /// Whether nothing has begun on the link that is not over.
-    fn is_between(&self) -> bool {
+    pub(in crate::worker) fn is_between(&self) -> bool {
         let answered = !self.blocked && !self.awaits_pop;
         answered && self.streaming == Streaming::No && !self.needs_own()
     }
