@@ -6,6 +6,7 @@ mod ages;
 mod crowd;
 mod held;
 mod points;
+mod rolling;
 mod signals;
 
 use std::time::Duration;
