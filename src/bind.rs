@@ -1,8 +1,9 @@
-//! Opens the listening sockets before anything else starts, so that a port that is taken is said
-//! at once and in words that help.
+//! Opens the listening sockets, those aside that were handed over, before anything else starts, so that
+//! a port that is taken is said at once and in words that help.
 //!
 //! Accepts nothing; whoever gets the sockets does.
 
+pub(crate) mod given;
 mod unix;
 
 use std::fmt;
@@ -29,6 +30,8 @@ pub(crate) enum BindError {
         address: LocalAddress,
         fault: unix::Fault,
     },
+    /// What was handed over cannot be used.
+    Given(given::Fault),
 }
 
 impl fmt::Display for BindError {
@@ -37,6 +40,7 @@ impl fmt::Display for BindError {
             Self::Unix { address, fault } => {
                 return write!(f, "cannot listen on {address}: {fault}");
             }
+            Self::Given(fault) => return fault.fmt(f),
             Self::Tcp {
                 address,
                 flag,
@@ -75,6 +79,7 @@ impl std::error::Error for BindError {
         match self {
             Self::Tcp { error, .. } => Some(error),
             Self::Unix { fault, .. } => Some(fault),
+            Self::Given(fault) => Some(fault),
         }
     }
 }

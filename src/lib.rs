@@ -25,7 +25,7 @@
 //! - [`admin`]: the HTTP port. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
 //!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
 //!   and what a refused login means. [`reload`]: when files are read again. [`shutdown`]: signals, and
-//!   how far the process is on its way to its end.
+//!   how far the process is on its way to its end. [`service`]: what systemd is told.
 //! - `simulation` (tests): the whole proxy among simulated servers and clients, from one seed.
 //!
 //! # What must hold
@@ -65,6 +65,7 @@
 //!   options. `rustix`: descriptor limits, and the files of Unix sockets.
 //! - `rustls` with `ring`: TLS. `rustls-native-certs`, `webpki-roots`: whom to believe where no CA is
 //!   named.
+//! - `sd-notify`: tells systemd. `sd-listen-fds`: what systemd hands over.
 //! - `tracing`, `tracing-subscriber`: logs. `zeroize`: wipes passwords.
 #![warn(missing_docs)]
 
@@ -77,6 +78,7 @@ pub mod net;
 pub mod reload;
 pub mod resp;
 pub mod secrets;
+pub mod service;
 pub mod shutdown;
 #[cfg(test)]
 mod simulation;
@@ -167,6 +169,12 @@ pub async fn run(
         others.spawn(tls::watch(config.tls.clone(), asked.schedule()));
     }
     others.spawn(secrets::watch(config.passwords(), asked));
+    others.spawn(service::tell(
+        publisher.handle(),
+        config.primary_name.clone(),
+        lifecycle.clone(),
+        service::Pulses::of(admin.workers.clone()),
+    ));
     for listener in listeners.admin {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         others.spawn(admin::serve(

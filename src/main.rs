@@ -16,11 +16,11 @@ use steadfast::admin::Controls;
 use steadfast::config::{
     self, Command, Config, ConfigCommand, Invocation, Machine, Refusal, ShowFormat,
 };
-use steadfast::net::Listener;
+use steadfast::net::{HostPort, Listener};
 use steadfast::shutdown::{Commander, Request, Signals};
-use steadfast::{Listeners, reload, shutdown};
+use steadfast::{Listeners, reload, service, shutdown};
 
-use bind::{BindError, SocketFile, bind, bind_unix};
+use bind::{BindError, SocketFile, bind, bind_unix, given};
 use logging::SetLevel;
 
 /// Wrong usage or settings (`EX_USAGE` of sysexits.h).
@@ -124,32 +124,41 @@ fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
 }
 
 fn bind_all(config: &Config) -> Result<(Listeners, Vec<SocketFile>), BindError> {
-    let mut clients = Vec::new();
-    for address in &config.listen {
-        let bound = bind(address, "--listen")?;
-        clients.extend(bound.into_iter().map(Listener::from));
-    }
+    // What was handed over stands in the place of what the flags say.
+    let mut all = given::take(config).map_err(BindError::Given)?;
     let mut files = Vec::new();
-    for address in &config.listen_unix {
-        let (listener, file) = bind_unix(address, &config.socket_permissions)?;
-        clients.push(listener);
-        files.extend(file);
+    if all.clients.is_empty() {
+        all.clients = bind_tcp(&config.listen, "--listen")?;
+        for address in &config.listen_unix {
+            let (listener, file) = bind_unix(address, &config.socket_permissions)?;
+            all.clients.push(listener);
+            files.extend(file);
+        }
     }
-    let mut clients_tls = Vec::new();
-    for address in &config.listen_tls {
-        let bound = bind(address, "--listen-tls")?;
-        clients_tls.extend(bound.into_iter().map(Listener::from));
+    if all.clients_tls.is_empty() {
+        all.clients_tls = bind_tcp(&config.listen_tls, "--listen-tls")?;
     }
-    let admin = match &config.admin_listen {
-        Some(address) => bind(address, "--admin-listen")?,
-        None => Vec::new(),
-    };
+    if let Some(address) = config
+        .admin_listen
+        .as_ref()
+        .filter(|_| all.admin.is_empty())
+    {
+        all.admin = bind(address, "--admin-listen")?;
+    }
     let listeners = Listeners {
-        clients,
-        clients_tls,
-        admin,
+        clients: all.clients,
+        clients_tls: all.clients_tls,
+        admin: all.admin,
     };
     Ok((listeners, files))
+}
+
+fn bind_tcp(addresses: &[HostPort], flag: &'static str) -> Result<Vec<Listener>, BindError> {
+    let mut bound = Vec::new();
+    for address in addresses {
+        bound.extend(bind(address, flag)?.into_iter().map(Listener::from));
+    }
+    Ok(bound)
 }
 
 /// Says what this process was told and got; port 0 is known as a number only from here.
@@ -236,5 +245,7 @@ fn ask_again(asker: &reload::Asker) {
         event = "reload_asked",
         "SIGHUP: passwords, certificates, keys and CAs are read again; all else needs a restart"
     );
+    service::reloading();
     asker.ask();
+    service::reloaded();
 }

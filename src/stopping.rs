@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
+use crate::service;
 use crate::shutdown::{Lifecycle, Order, Orders, Stage};
 use crate::worker::Counters;
 
@@ -61,6 +62,7 @@ impl End {
     pub(crate) fn announce(&self, order: Order) {
         let clients = self.workers.iter().map(|it| it.clients.load()).sum();
         let _ = self.begun.set((Instant::now(), clients));
+        service::stopping(clients);
         tracing::info!(
             event = "stopping",
             signal = %order,

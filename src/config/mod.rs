@@ -35,6 +35,7 @@ pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
 pub use show::Settings;
 pub use unix::{Owner, SocketPermissions};
+pub use validate::refuse_open;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -183,6 +184,8 @@ pub struct Config {
     pub login: Option<Credentials>,
     /// What clients must present when Steadfast logs in for them.
     pub client_password: Option<Password>,
+    /// Anyone who reaches a listener may use our login.
+    pub allow_unauthenticated_clients: bool,
     /// How clients share links.
     pub pool: Pool,
     /// How long commands wait for a primary.

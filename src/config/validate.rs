@@ -51,6 +51,7 @@ pub(super) fn config(
         control_credentials: passwords.control,
         login: passwords.login,
         client_password: passwords.client,
+        allow_unauthenticated_clients: cli.login.allow_unauthenticated_clients,
         pool: cli.clients.pool,
         hold_timeout: cli.clients.hold_timeout,
         max_held_bytes: cli
@@ -89,8 +90,11 @@ pub(super) fn config(
     if plain == 0 && config.listen_tls.is_empty() {
         return Err(Error::NoListener);
     }
-    if !cli.login.allow_unauthenticated_clients {
-        refuse_open_login(&config)?;
+    for listen in &config.listen {
+        refuse_open(&config, listen, false)?;
+    }
+    for listen in &config.listen_tls {
+        refuse_open(&config, listen, true)?;
     }
     Ok(config)
 }
@@ -149,26 +153,24 @@ fn default_workers(processors: usize) -> usize {
     (processors / PROCESSORS_PER_WORKER).clamp(1, DEFAULT_WORKERS_MAX)
 }
 
-/// Our login must not become everybody's.
-fn refuse_open_login(config: &Config) -> Result<(), Error> {
+/// Our login must not become everybody's: says whether clients may connect at `listen`, by TLS if
+/// `secured`. A Unix socket, like loopback, is reached from this machine alone.
+///
+/// # Errors
+/// When they may not.
+pub fn refuse_open(config: &Config, listen: &HostPort, secured: bool) -> Result<(), Error> {
     if config.login.is_none() || config.client_password.is_some() {
         return Ok(());
     }
     // Those who have to show a certificate are somebody.
-    let certified = config
-        .tls
-        .listen
-        .as_ref()
-        .is_some_and(|server| server.requires_certificates());
-    let with_tls = config.listen_tls.iter().filter(|_| !certified);
-    // A Unix socket, like loopback, is reached from this machine alone.
-    let mut open = config.listen.iter().chain(with_tls);
-    match open.find(|listen| !listen.is_loopback()) {
-        Some(listen) => Err(Error::OpenLogin {
-            listen: listen.to_string(),
-        }),
-        None => Ok(()),
+    let server = config.tls.listen.as_ref().filter(|_| secured);
+    let certified = server.is_some_and(|server| server.requires_certificates());
+    if config.allow_unauthenticated_clients || certified || listen.is_loopback() {
+        return Ok(());
     }
+    Err(Error::OpenLogin {
+        listen: listen.to_string(),
+    })
 }
 
 struct Passwords {

@@ -49,6 +49,8 @@ impl Proxy {
             args: Vec::new(),
             hosts: None,
             descriptors: None,
+            variables: Vec::new(),
+            sockets: None,
         }
     }
 

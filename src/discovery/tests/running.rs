@@ -36,6 +36,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         control_credentials: None,
         login: None,
         client_password: None,
+        allow_unauthenticated_clients: false,
         hold_timeout: HoldTimeout::Auto,
         max_held_bytes: 64 << 20,
         max_held_bytes_per_client: 1 << 20,

@@ -5,6 +5,7 @@
 mod ages;
 mod crowd;
 mod held;
+mod manager;
 mod points;
 mod rolling;
 mod signals;

@@ -1,0 +1,176 @@
+//! Sockets that whoever starts the process has opened and hands over, as systemd does it (socket
+//! activation): they stay open, with whoever waits at them, while one process ends and the next begins.
+//!
+//! Opens nothing, and takes only what listens.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+
+use socket2::{Domain, SockRef};
+use steadfast::config::{self, Config};
+use steadfast::net::Listener;
+
+/// What systemd calls a socket that was given no name.
+const NAMELESS: [&str; 2] = ["", "unknown"];
+/// How the unit ends after which systemd names a socket otherwise.
+const UNIT: &str = ".socket";
+
+/// What was handed over, by what it is for; most processes get nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) clients: Vec<Listener>,
+    pub(crate) clients_tls: Vec<Listener>,
+    pub(crate) admin: Vec<TcpListener>,
+}
+
+/// Why what was handed over cannot be used.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The variables that tell of it make no sense.
+    Malformed(sd_listen_fds::Error),
+    /// Its name says nothing to us.
+    Name(String),
+    /// It is no socket that listens.
+    Socket { name: String, error: io::Error },
+    /// The admin port is served by TCP alone.
+    AdminUnix,
+    /// Nobody could have its clients believe us.
+    NoCertificate,
+    /// Anyone could use our login.
+    Open(config::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "LISTEN_FDS or LISTEN_PID: {error}; unset them"),
+            Self::Name(name) => write!(
+                f,
+                "a socket named '{name}' was handed over, and that says nothing to Steadfast; set \
+                 FileDescriptorName= to listen, listen-tls or admin"
+            ),
+            Self::Socket { name, error } => write!(
+                f,
+                "the socket '{name}' that was handed over cannot be used: {error}; ListenStream= and \
+                 Accept=no are needed"
+            ),
+            Self::AdminUnix => f.write_str(
+                "the socket handed over for admin is a Unix socket; give ListenStream= an address",
+            ),
+            Self::NoCertificate => f.write_str(
+                "a socket was handed over for listen-tls, and there is no certificate; add \
+                 --listen-tls-cert-file and --listen-tls-key-file",
+            ),
+            Self::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Takes what was handed over to this process. To be called once.
+///
+/// # Errors
+/// When any of it cannot be used: whoever hands it over means it.
+pub(crate) fn take(config: &Config) -> Result<Given, Fault> {
+    let handed = sd_listen_fds::get().map_err(Fault::Malformed)?;
+    let mut given = Given::default();
+    for (name, socket) in handed {
+        let name = name.unwrap_or_default();
+        let purpose = Purpose::of(&name).ok_or_else(|| Fault::Name(name.clone()))?;
+        let unusable = |error| Fault::Socket { name, error };
+        let socket = listener(socket.into_std()).map_err(unusable)?;
+        given.add(purpose, socket, config)?;
+    }
+    Ok(given)
+}
+
+/// What a socket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Clients,
+    ClientsTls,
+    Admin,
+}
+
+impl Purpose {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "listen" => Some(Self::Clients),
+            "listen-tls" => Some(Self::ClientsTls),
+            "admin" => Some(Self::Admin),
+            // Who names none wants the usual.
+            name if NAMELESS.contains(&name) || name.ends_with(UNIT) => Some(Self::Clients),
+            _ => None,
+        }
+    }
+}
+
+impl Given {
+    fn add(&mut self, purpose: Purpose, socket: Listener, config: &Config) -> Result<(), Fault> {
+        match (purpose, socket) {
+            (Purpose::Admin, Listener::Tcp(socket)) => self.admin.push(socket),
+            (Purpose::Admin, Listener::Unix(_)) => return Err(Fault::AdminUnix),
+            (Purpose::ClientsTls, _) if config.tls.listen.is_none() => {
+                return Err(Fault::NoCertificate);
+            }
+            (purpose, socket) => {
+                let secured = purpose == Purpose::ClientsTls;
+                refuse_open(&socket, secured, config)?;
+                match secured {
+                    true => self.clients_tls.push(socket),
+                    false => self.clients.push(socket),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same rule as for `--listen`.
+fn refuse_open(socket: &Listener, secured: bool, config: &Config) -> Result<(), Fault> {
+    let Listener::Tcp(tcp) = socket else {
+        return Ok(());
+    };
+    let unusable = |error| Fault::Socket {
+        name: socket.to_string(),
+        error,
+    };
+    let address = tcp.local_addr().map_err(unusable)?;
+    config::refuse_open(config, &address.into(), secured).map_err(Fault::Open)
+}
+
+fn listener(socket: OwnedFd) -> io::Result<Listener> {
+    let known = SockRef::from(&socket);
+    if !known.is_listener()? {
+        let reason = "it does not listen";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    known.set_nonblocking(true)?;
+    known.set_cloexec(true)?;
+    let unix = known.domain()? == Domain::UNIX;
+    match unix {
+        true => Ok(Listener::Unix(socket.into())),
+        false => Ok(Listener::Tcp(socket.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_for_what_its_name_says() {
+        let clients = Some(Purpose::Clients);
+        for name in ["listen", "", "unknown", "steadfast.socket"] {
+            assert_eq!(Purpose::of(name), clients, "{name}");
+        }
+        assert_eq!(Purpose::of("listen-tls"), Some(Purpose::ClientsTls));
+        assert_eq!(Purpose::of("admin"), Some(Purpose::Admin));
+        for name in ["Listen", "metrics", "connection"] {
+            assert_eq!(Purpose::of(name), None, "{name}");
+        }
+    }
+}

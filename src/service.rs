@@ -1,0 +1,120 @@
+//! What the service manager is told (systemd, `Type=notify`), where there is one: that clients can
+//! connect, who the primary is, that files are read again, that the process ends, and that it is alive.
+//!
+//! Who is not asked to tell anything (no NOTIFY_SOCKET) tells nothing; and nothing depends on being heard.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::shutdown::Lifecycle;
+use crate::topology::{Gate, Handle, Topology};
+use crate::worker::Counters;
+
+/// How often it is looked whether there is anything new to tell.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells that clients can connect, and from then on how it goes. Never returns.
+///
+/// The manager's watchdog is answered while all workers show signs of life. Run it on the control
+/// runtime, which so speaks for itself.
+pub(crate) async fn tell(
+    topology: Handle,
+    name: String,
+    lifecycle: Arc<Lifecycle>,
+    mut pulses: Pulses,
+) {
+    let watchdog = sd_notify::watchdog_enabled();
+    // Twice in the time the manager allows, as sd_watchdog_enabled(3) recommends.
+    let pace = watchdog.map_or(LOOK_EVERY, |limit| LOOK_EVERY.min(limit / 2));
+    let mut looks = interval(pace.max(Duration::from_millis(1)));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = status(&topology.load(), &name);
+    say(&[NotifyState::Ready, NotifyState::Status(&told)]);
+    loop {
+        looks.tick().await;
+        let ends = lifecycle.is_draining();
+        let now = status(&topology.load(), &name);
+        if now != told && !ends {
+            say(&[NotifyState::Status(&now)]);
+            told = now;
+        }
+        // Workers that have done their part have ended.
+        if watchdog.is_some() && (pulses.have_moved() || ends) {
+            say(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// What workers show of being alive.
+pub(crate) struct Pulses {
+    workers: Vec<Arc<Counters>>,
+    seen: Vec<u64>,
+}
+
+impl Pulses {
+    pub(crate) fn of(workers: Vec<Arc<Counters>>) -> Self {
+        let seen = Vec::new();
+        Self { workers, seen }
+    }
+
+    /// Whether every worker has shown one since the last look.
+    fn have_moved(&mut self) -> bool {
+        let now: Vec<_> = self.workers.iter().map(|it| it.pulses.load()).collect();
+        let before = std::mem::replace(&mut self.seen, now);
+        let stands = |(before, now)| before == now;
+        !before.iter().zip(&self.seen).any(stands)
+    }
+}
+
+/// Tells that files are read again.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => say(&[NotifyState::Reloading, now]),
+        Err(_) => say(&[NotifyState::Reloading]),
+    }
+}
+
+/// Tells that whoever uses files was asked to read them.
+pub fn reloaded() {
+    say(&[NotifyState::Ready]);
+}
+
+/// Tells that the process ends, once `clients` have gone.
+pub(crate) fn stopping(clients: u64) {
+    let status = format!("draining {clients} clients");
+    say(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+}
+
+/// One line for people.
+fn status(topology: &Topology, name: &str) -> String {
+    match (&topology.primary, topology.gate) {
+        (Some(primary), Gate::Open) => format!("serving {name} from {}", primary.address),
+        (Some(primary), _) => format!("waiting for a primary of {name}, last {}", primary.address),
+        (None, _) => format!("looking for the primary of {name}"),
+    }
+}
+
+fn say(states: &[NotifyState<'_>]) {
+    // A manager that is gone needs to hear nothing.
+    let _ = sd_notify::notify(states);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_worker_that_stands_still_is_enough() {
+        let workers: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
+        let mut pulses = Pulses::of(workers.clone());
+        assert!(pulses.have_moved(), "nothing was seen before");
+        assert!(!pulses.have_moved());
+        workers.iter().for_each(|it| it.pulses.add(1));
+        assert!(pulses.have_moved());
+        workers[0].pulses.add(1);
+        assert!(!pulses.have_moved());
+    }
+}
