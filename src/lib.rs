@@ -22,7 +22,7 @@
 //! - [`worker`]: the data path, one thread each.
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
-//! - [`admin`]: the HTTP port. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
+//! - [`admin`]: the HTTP port. [`count`]: numbers that one thread writes and others read. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
 //!   believe, and what a failed handshake means. [`secrets`]: passwords, also while they are replaced,
 //!   and what a refused login means. [`reload`]: when files are read again. [`shutdown`]: signals, and
 //!   how far the process is on its way to its end. [`service`]: what systemd is told.
@@ -72,6 +72,7 @@
 pub mod admin;
 pub mod check;
 pub mod config;
+pub mod count;
 pub mod discovery;
 pub mod listener;
 pub mod net;
@@ -161,6 +162,9 @@ pub async fn run(
         controls: config.admin_actions.then_some(controls),
         ready_policy: config.ready_policy,
         startup_timeout: config.startup_timeout,
+        max_clients: config.max_clients,
+        reloads: asked.record(),
+        tls: config.tls.clone(),
         started: Instant::now(),
     };
     let end = End::of(&config, admin.workers.clone());

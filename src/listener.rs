@@ -162,6 +162,11 @@ async fn hand_over(
     };
     let loads = || doors.iter().map(load);
     if loads().sum::<usize>() >= max_clients {
+        // All listeners are on the first worker's thread.
+        doors
+            .iter()
+            .take(1)
+            .for_each(|door| door.counters.turned_away.add(1));
         // The server's own words, then the end.
         return client.turn_away(replies::MAX_CLIENTS);
     }

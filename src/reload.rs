@@ -1,9 +1,12 @@
 //! When files are read again: every so often, and at once when somebody asks, as SIGHUP does.
 //!
+//! What came of it is noted in a [`Record`], for whoever watches.
+//!
 //! Reads nothing. Whoever uses files has a [`Schedule`], and compares what they hold with what it
 //! knows: on an [`Occasion::Asked`] it says so where nothing is new, too.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
@@ -35,7 +38,7 @@ impl Occasion {
 #[must_use]
 pub fn channel() -> (Asker, Asked) {
     let (asker, asked) = watch::channel(());
-    (Asker(asker), Asked(asked))
+    (Asker(asker), Asked(asked, Arc::default()))
 }
 
 /// Asks for all files to be read again.
@@ -51,7 +54,7 @@ impl Asker {
 
 /// Where it is heard; without its [`Asker`] files are still read every so often.
 #[derive(Debug, Clone)]
-pub struct Asked(watch::Receiver<()>);
+pub struct Asked(watch::Receiver<()>, Arc<Record>);
 
 impl Asked {
     /// For one who waits. What was asked before is heard by it, what others did about that is not.
@@ -62,7 +65,14 @@ impl Asked {
         Schedule {
             ticks,
             asked: self.0.clone(),
+            record: self.1.clone(),
         }
+    }
+
+    /// What came of it so far.
+    #[must_use]
+    pub fn record(&self) -> Arc<Record> {
+        self.1.clone()
     }
 }
 
@@ -71,9 +81,16 @@ impl Asked {
 pub struct Schedule {
     ticks: Interval,
     asked: watch::Receiver<()>,
+    record: Arc<Record>,
 }
 
 impl Schedule {
+    /// Where it is noted what came of it.
+    #[must_use]
+    pub fn record(&self) -> Arc<Record> {
+        self.record.clone()
+    }
+
     /// Completes when the files are to be read again, and says why.
     ///
     /// # Cancel safety
@@ -87,9 +104,118 @@ impl Schedule {
     }
 }
 
+/// What files hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Certificates, keys and CAs.
+    Tls,
+    /// Passwords.
+    Password,
+}
+
+impl Content {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Tls, Self::Password];
+
+    /// For labels.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Password => "password",
+        }
+    }
+}
+
+/// What came of files that were read again, where their content was new.
+#[derive(Debug, Default)]
+pub struct Record(Mutex<Vec<Entry>>);
+
+/// The files of one setting.
+#[derive(Debug)]
+struct Entry {
+    content: Content,
+    flag: String,
+    is_good: bool,
+    counts: Counts,
+}
+
+/// What came of all files of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Times that what was new was taken over.
+    pub taken: u64,
+    /// Times that it could not be used.
+    pub refused: u64,
+    /// Whether what is in all files now is in use.
+    pub all_good: bool,
+    /// When something new was last taken over.
+    pub last_taken: Option<SystemTime>,
+}
+
+const NOTHING: Counts = Counts {
+    taken: 0,
+    refused: 0,
+    all_good: true,
+    last_taken: None,
+};
+
+impl Record {
+    /// What is new in the files of `flag` was taken over, or could not be used.
+    pub fn note(&self, content: Content, flag: &str, taken: bool) {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |entry: &Entry| entry.content == content && entry.flag == flag;
+        let at = entries.iter().position(is_it).unwrap_or_else(|| {
+            entries.push(Entry {
+                content,
+                flag: flag.to_owned(),
+                is_good: true,
+                counts: NOTHING,
+            });
+            entries.len() - 1
+        });
+        let entry = &mut entries[at];
+        entry.is_good = taken;
+        entry.counts.taken += u64::from(taken);
+        entry.counts.refused += u64::from(!taken);
+        if taken {
+            entry.counts.last_taken = Some(SystemTime::now());
+        }
+    }
+
+    /// All that was noted of files with this content.
+    #[must_use]
+    pub fn of(&self, content: Content) -> Counts {
+        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = entries.iter().filter(|entry| entry.content == content);
+        of_it.fold(NOTHING, |sum, entry| Counts {
+            taken: sum.taken + entry.counts.taken,
+            refused: sum.refused + entry.counts.refused,
+            all_good: sum.all_good && entry.is_good,
+            last_taken: sum.last_taken.max(entry.counts.last_taken),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_file_that_cannot_be_used_is_not_forgotten_for_another() {
+        let record = Record::default();
+        assert_eq!(record.of(Content::Tls), NOTHING);
+        record.note(Content::Tls, "--a", false);
+        record.note(Content::Tls, "--b", true);
+        let counts = record.of(Content::Tls);
+        assert_eq!(
+            (counts.taken, counts.refused, counts.all_good),
+            (1, 1, false)
+        );
+        record.note(Content::Tls, "--a", true);
+        assert!(record.of(Content::Tls).all_good);
+        assert_eq!(record.of(Content::Password), NOTHING);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn all_who_wait_hear_at_once_and_then_in_time_again() {

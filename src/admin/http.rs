@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::action::{self, Action, Controls};
 use super::guard;
+use super::metrics;
 use super::probe::{self, Facts, Verdict};
 use super::reply::{JSON, TEXT, front, not_allowed, response, verdict};
 use super::status::Report;
@@ -27,7 +28,7 @@ use super::watchdog::{LOOK_EVERY, Watchdog};
 use crate::config::ReadyPolicy;
 use crate::shutdown::Lifecycle;
 use crate::topology::Gate;
-use crate::{discovery, topology, worker};
+use crate::{discovery, reload, tls, topology, worker};
 
 /// Probes and scrapes are few; whoever opens more waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
@@ -64,6 +65,12 @@ pub struct AdminState {
     pub startup_timeout: Duration,
     /// What may be asked of the process; none where that is not allowed.
     pub controls: Option<Controls>,
+    /// `--max-clients`.
+    pub max_clients: usize,
+    /// What came of files that were read again.
+    pub reloads: Arc<reload::Record>,
+    /// The legs that have TLS.
+    pub tls: tls::Legs,
     /// When the process started.
     pub started: Instant,
 }
@@ -176,7 +183,7 @@ impl Admin {
         }
         let path = request.uri().path();
         let methods = match path {
-            "/" | "/livez" | "/readyz" | "/startupz" | "/status" => "GET, HEAD",
+            "/" | "/livez" | "/readyz" | "/startupz" | "/status" | "/metrics" => "GET, HEAD",
             "/drain" | "/reload" | "/loglevel" => "POST",
             _ => return response(StatusCode::NOT_FOUND, TEXT, "no such page\n"),
         };
@@ -189,6 +196,10 @@ impl Admin {
             "/readyz" => verdict(self.ready()),
             "/startupz" => verdict(probe::started(&self.facts(), self.state.startup_timeout)),
             "/status" => self.status(),
+            "/metrics" => {
+                let page = metrics::page(&self.state);
+                response(StatusCode::OK, metrics::CONTENT_TYPE, page)
+            }
             "/drain" => self.act(Action::Drain, request),
             "/reload" => self.act(Action::Reload, request),
             "/loglevel" => self.act(Action::LogLevel, request),

@@ -1,5 +1,5 @@
-//! The admin port: probes for whoever starts and watches the process, `/status` for programs, and a
-//! page for people.
+//! The admin port: probes for whoever starts and watches the process, `/status` for programs, `/metrics`
+//! for Prometheus, and a page for people.
 //!
 //! Only looks, unless `--admin-actions` is on: then `action` is what can be asked, and by whom `guard`
 //! says. What each probe means, and why
@@ -12,6 +12,7 @@ mod action;
 mod ask;
 mod guard;
 mod http;
+mod metrics;
 mod page;
 mod probe;
 mod reply;

@@ -14,7 +14,7 @@ use super::probe::Verdict;
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
-const ROUTES: &str = "/livez\n/readyz\n/startupz\n/status\n";
+const ROUTES: &str = "/livez\n/readyz\n/startupz\n/status\n/metrics\n";
 
 pub(super) fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
     let text = format!("only {methods} is understood here\n");

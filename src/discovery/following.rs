@@ -24,6 +24,7 @@ impl Discovery {
         if self.roster.get_mut(from).is_none() {
             return;
         }
+        self.counts.note_event(event);
         let channel = event.channel;
         tracing::debug!(event = "sentinel_event", sentinel = %from, channel, "heard");
         let now = Instant::now();

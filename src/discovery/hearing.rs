@@ -23,6 +23,7 @@ impl Discovery {
                 result,
             } => self.answered(from, asked, run_id, result),
             News::Failed { asked, error } => {
+                self.counts.unanswered += 1;
                 if let Some(member) = self.roster.get_mut(from) {
                     member.concluded = Some(asked);
                     member.error = Some(error);
@@ -60,6 +61,10 @@ impl Discovery {
         run_id: String,
         result: Result<(HostPort, MasterFields), BadAnswer>,
     ) {
+        self.counts.note_answer(asked.elapsed());
+        if let Err(bad) = &result {
+            self.counts.note_rejected(bad);
+        }
         // A member that is gone may still have had an answer under way.
         let Some(member) = self.roster.get_mut(from) else {
             return;

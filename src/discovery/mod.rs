@@ -17,6 +17,7 @@
 pub mod check;
 mod commands;
 pub mod connection;
+mod counts;
 pub mod earshot;
 pub mod election;
 pub mod error;
@@ -44,6 +45,7 @@ mod upkeep;
 mod watch;
 mod watches;
 
+pub use counts::{Counts, EVENTS, REJECTIONS};
 pub use framing::BadFrame;
 pub use status::{Failovers, SentinelStatus, Status, StatusHandle, Switch};
 

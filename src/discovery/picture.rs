@@ -39,11 +39,13 @@ impl Discovery {
         });
         Status {
             sentinels: members
-                .map(|(address, member)| entry(address, member))
+                .map(|(address, member)| entry(address, member, now))
                 .chain(unresolved)
                 .collect(),
             quorum: self.roster.reachable(now).filter_map(|m| m.quorum).max(),
             reachable: self.distinct(now, |_| true),
+            known: self.roster.known(now),
+            agreeing: self.agreeing(now),
             subscribed: self.subscribed(),
             subscription: earshot::summary(self.subscribed(), self.roster.known(now)),
             degraded: self.degraded,
@@ -56,6 +58,7 @@ impl Discovery {
             restarts: self.primary.restarts,
             primary_error: self.primary.error.clone(),
             waiting_for: self.waiting_for.clone(),
+            counts: self.counts.clone(),
         }
     }
 
@@ -75,6 +78,18 @@ impl Discovery {
     /// Sentinels, by run id, whose events reach us.
     pub(super) fn subscribed(&self) -> usize {
         self.distinct(Instant::now(), |member| member.subscribed)
+    }
+
+    /// Sentinels, by run id, that name our primary.
+    fn agreeing(&self, now: Instant) -> usize {
+        let ours = self.election.current().map(|claim| &claim.address);
+        let members = self.roster.reachable(now);
+        let agreeing = members.filter(|member| {
+            let named = member.claim.as_ref().map(|claim| &claim.address);
+            ours.is_some() && named == ours
+        });
+        let ids: BTreeSet<_> = agreeing.map(|member| &member.run_id).collect();
+        ids.len()
     }
 
     fn distinct(&self, now: Instant, wanted: fn(&Member) -> bool) -> usize {
@@ -160,7 +175,7 @@ impl Discovery {
     }
 }
 
-fn entry(address: &HostPort, member: &Member) -> SentinelStatus {
+fn entry(address: &HostPort, member: &Member, now: Instant) -> SentinelStatus {
     let error = member.error.clone();
     let claim = member.claim.as_ref();
     SentinelStatus {
@@ -171,6 +186,7 @@ fn entry(address: &HostPort, member: &Member) -> SentinelStatus {
         trouble: member.trouble.name(),
         connected: member.answered.is_some() && member.answered == member.concluded,
         answered: member.answered,
+        answers: member.is_reachable(now),
         subscribed: member.subscribed,
         error: error.or_else(|| member.subscription_error.clone()),
     }

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 /// Switches remembered.
 pub(super) const SWITCHES_MAX: usize = 32;
 
+use super::counts::Counts;
+
 /// Discovery's picture of the world, replaced as a whole whenever it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -18,6 +20,10 @@ pub struct Status {
     pub quorum: Option<u64>,
     /// Sentinels (by run id) that answered within the last 5 s.
     pub reachable: usize,
+    /// Sentinels there are, as far as those that answer know.
+    pub known: usize,
+    /// Sentinels, of those that answer, that name our primary.
+    pub agreeing: usize,
     /// Sentinels whose events we are subscribed to.
     pub subscribed: usize,
     /// "Subscribed to k of n": who is not subscribed to may lead a failover unheard.
@@ -45,6 +51,9 @@ pub struct Status {
     pub primary_error: Option<String>,
     /// Why the gate is shut, in a sentence; none while it is open.
     pub waiting_for: Option<String>,
+    /// What is counted for `/metrics` alone.
+    #[serde(skip)]
+    pub counts: Counts,
 }
 
 /// How the failovers since start went.
@@ -112,6 +121,8 @@ pub struct SentinelStatus {
     /// When the last answer was asked for.
     #[serde(rename = "answered_ms_ago", serialize_with = "maybe_ms_ago")]
     pub answered: Option<Instant>,
+    /// Whether it answered within the last 5 s.
+    pub answers: bool,
     /// Whether its events reach us.
     pub subscribed: bool,
     /// Why it is of no use at the moment.

@@ -139,6 +139,10 @@ impl Discovery {
             Basis::Named => self.source(&claim),
             Basis::Promoted => "its own role".to_owned(),
         };
+        if former.is_some() {
+            self.counts
+                .note_failover(Duration::from_millis(not_open_ms));
+        }
         self.remember(Switch {
             at: Instant::now(),
             from: former.as_ref().map(ToString::to_string),

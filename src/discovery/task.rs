@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::counts::Counts;
 use super::election::{Claim, Election, Millis, Says};
 use super::handover::Handover;
 use super::inquiry::Inquiry;
@@ -44,6 +45,7 @@ pub(super) struct Discovery {
     pub(super) spellings: Spellings,
     pub(super) handover: Handover,
     pub(super) failovers: Failovers,
+    pub(super) counts: Counts,
     pub(super) primary: PrimaryMemory,
     /// A fresh look around that must end well before the primary is believed again.
     pub(super) inquiry: Option<Inquiry>,
@@ -107,6 +109,7 @@ impl Discovery {
             spellings: Spellings::default(),
             handover: Handover::default(),
             failovers: Failovers::default(),
+            counts: Counts::default(),
             primary: PrimaryMemory::default(),
             inquiry: None,
             last_step: now,

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::Password;
 use super::password::News;
-use crate::reload::{Asked, Occasion, Schedule};
+use crate::reload::{Asked, Content, Occasion, Schedule};
 
 /// How soon at most, however often a server takes the password for wrong.
 const GAP_MIN: Duration = Duration::from_millis(250);
@@ -36,6 +36,10 @@ async fn follow(password: Password, mut schedule: Schedule) {
         let looked_at = password.clone();
         // Nothing in there panics.
         if let Ok(news) = tokio::task::spawn_blocking(move || looked_at.refresh()).await {
+            if let (Some(file), false) = (password.file(), matches!(news, News::None)) {
+                let taken = matches!(news, News::Renewed);
+                schedule.record().note(Content::Password, file.flag, taken);
+            }
             tell(&password, &news, asked);
         }
     }

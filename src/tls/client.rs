@@ -11,6 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection};
 
 use super::error::Unusable;
+use super::expiry::Expiry;
 use super::failure::Failure;
 use super::files::{Contents, Paths};
 use super::reload::{News, Seen};
@@ -37,6 +38,7 @@ pub struct Client {
 struct Prepared {
     base: ClientConfig,
     has_identity: bool,
+    expiry: Expiry,
     /// One configuration for each node, so that each has its own sessions; oldest first.
     nodes: Mutex<VecDeque<(SocketAddr, Arc<ClientConfig>)>>,
 }
@@ -74,6 +76,12 @@ impl Client {
     #[must_use]
     pub fn leg(&self) -> Leg {
         self.leg
+    }
+
+    /// Until when what is in use is valid.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        self.prepared.load().expiry
     }
 
     /// Whether any server is believed.
@@ -172,6 +180,7 @@ impl Prepared {
         Ok(Self {
             base,
             has_identity,
+            expiry: Expiry::of(contents),
             nodes: Mutex::default(),
         })
     }

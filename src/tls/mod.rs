@@ -7,6 +7,7 @@
 
 mod client;
 mod error;
+mod expiry;
 mod failure;
 mod files;
 mod material;
@@ -19,6 +20,7 @@ mod unverified;
 
 pub use client::Client;
 pub use error::Unusable;
+pub use expiry::Expiry;
 pub use failure::Failure;
 pub use files::Paths;
 pub use reload::{Legs, watch};
@@ -40,6 +42,16 @@ pub enum Leg {
 }
 
 impl Leg {
+    /// For labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Upstream => "upstream",
+            Self::Sentinel => "sentinel",
+        }
+    }
+
     /// What all flags of the leg begin with.
     #[must_use]
     pub const fn flag(self) -> &'static str {

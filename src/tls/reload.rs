@@ -6,9 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::Unusable;
+use super::expiry::Expiry;
 use super::files::{Contents, Paths};
 use super::{Client, Leg, Server};
-use crate::reload::{Occasion, Schedule};
+use crate::reload::{Content, Occasion, Record, Schedule};
 
 /// What a look at the files brought.
 #[derive(Debug)]
@@ -74,19 +75,35 @@ impl Legs {
         self.listen.is_none() && self.upstream.is_none() && self.sentinel.is_none()
     }
 
+    /// Until when what each leg that has TLS uses is valid.
+    #[must_use]
+    pub fn expiries(&self) -> Vec<(Leg, Expiry)> {
+        let listen = self
+            .listen
+            .iter()
+            .map(|server| (Leg::Listen, server.expiry()));
+        let clients = [&self.upstream, &self.sentinel].into_iter().flatten();
+        listen
+            .chain(clients.map(|client| (client.leg(), client.expiry())))
+            .collect()
+    }
+
     /// Reads all files again, takes over what is new, and logs it. Blocks.
-    fn refresh(&self, occasion: Occasion) {
+    fn refresh(&self, occasion: Occasion, record: &Record) {
         if let Some(server) = &self.listen {
-            tell(Leg::Listen, &server.refresh(), occasion);
+            tell(Leg::Listen, &server.refresh(), occasion, record);
         }
         for client in [&self.upstream, &self.sentinel].into_iter().flatten() {
-            tell(client.leg(), &client.refresh(), occasion);
+            tell(client.leg(), &client.refresh(), occasion, record);
         }
     }
 }
 
-fn tell(leg: Leg, news: &News, occasion: Occasion) {
+fn tell(leg: Leg, news: &News, occasion: Occasion, record: &Record) {
     let (leg, asked) = (leg.flag(), occasion == Occasion::Asked);
+    if !matches!(news, News::None) {
+        record.note(Content::Tls, leg, matches!(news, News::Renewed));
+    }
     match news {
         News::None if asked => tracing::info!(
             event = "tls_unchanged",
@@ -114,8 +131,8 @@ fn tell(leg: Leg, news: &News, occasion: Occasion) {
 pub async fn watch(legs: Legs, mut schedule: Schedule) {
     loop {
         let occasion = schedule.due().await;
-        let legs = legs.clone();
+        let (legs, record) = (legs.clone(), schedule.record());
         // A volume that hangs must hang nothing else. Nothing in there panics.
-        let _ = tokio::task::spawn_blocking(move || legs.refresh(occasion)).await;
+        let _ = tokio::task::spawn_blocking(move || legs.refresh(occasion, &record)).await;
     }
 }

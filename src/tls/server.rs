@@ -10,6 +10,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::error::{Part, Unusable};
+use super::expiry::Expiry;
 use super::failure::Failure;
 use super::files::{Contents, Paths};
 use super::reload::{News, Seen};
@@ -20,6 +21,7 @@ pub struct Server {
     paths: Paths,
     seen: Seen,
     config: ArcSwap<ServerConfig>,
+    expiry: ArcSwap<Expiry>,
 }
 
 impl Server {
@@ -32,6 +34,7 @@ impl Server {
         let config = prepare(&paths, &contents)?;
         Ok(Self {
             paths,
+            expiry: ArcSwap::from_pointee(Expiry::of(&contents)),
             seen: Seen::new(contents),
             config: ArcSwap::from_pointee(config),
         })
@@ -41,6 +44,11 @@ impl Server {
     #[must_use]
     pub fn requires_certificates(&self) -> bool {
         self.paths.ca.is_some()
+    }
+
+    /// Until when what is in use is valid.
+    pub fn expiry(&self) -> Expiry {
+        **self.expiry.load()
     }
 
     /// The beginning of a client's connection.
@@ -63,6 +71,7 @@ impl Server {
     pub(super) fn refresh(&self) -> News {
         self.seen.refresh(Leg::Listen, &self.paths, |contents| {
             self.config.store(Arc::new(prepare(&self.paths, contents)?));
+            self.expiry.store(Arc::new(Expiry::of(contents)));
             Ok(())
         })
     }

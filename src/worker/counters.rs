@@ -1,8 +1,13 @@
-//! Counts of one worker, written by it alone and summed by whoever asks.
+//! What one worker counts, written by it alone and summed by whoever asks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One worker's counters. A cache line of its own per worker, so that counting costs no sharing.
+pub use crate::count::Count;
+use crate::count::Histogram;
+
+use super::labels::{ClientEnd, DialEnd, Entrance, ErrorCode, HoldEnd, Pinned, RequestClass};
+
+/// One worker's counters. Cache lines of its own per worker, so that counting costs no sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Counters {
@@ -22,12 +27,20 @@ pub struct Counters {
     pub commands: Count,
     /// Sessions whose commands wait for a primary now.
     pub held: Count,
+    /// Times that a session's commands came to wait for a primary.
+    pub held_total: Count,
+    /// How long they did, by what became of it.
+    pub holds: [Histogram; HoldEnd::ALL.len()],
     /// Commands answered with our own MASTERDOWN.
     pub refused: Count,
     /// Commands that may or may not have been executed.
     pub uncertain: Count,
     /// Commands sent again after their link was lost.
     pub resent: Count,
+    /// Those of them that had not been sent completely before.
+    pub resent_unsent: Count,
+    /// Those of them that had, and only read.
+    pub resent_reads: Count,
     /// Links that were made what a lost one had been.
     pub restored: Count,
     /// Iterations that went on with a cursor of another primary, or were refused to.
@@ -40,36 +53,78 @@ pub struct Counters {
     pub cut_by_drain: Count,
     /// Clients asked to go because their connection was old.
     pub aged: Count,
+    /// Clients by where they came in.
+    pub doors: [DoorCounters; Entrance::ALL.len()],
+    /// Clients turned away because there were too many; counted by the thread that accepts, which is
+    /// the first worker's.
+    pub turned_away: Count,
+    /// Clients whose TLS failed.
+    pub tls_failed: Count,
+    /// Error replies of servers that were passed on.
+    pub errors: [Count; ErrorCode::ALL.len()],
+    /// How long one command in so many took, what it was held included.
+    pub requests: [Histogram; RequestClass::ALL.len()],
+    /// Bytes of replies and messages that came.
+    pub upstream_received: Count,
+    /// Bytes of commands that were sent.
+    pub upstream_sent: Count,
+    /// Dials, by how they ended.
+    pub dials: [Count; DialEnd::ALL.len()],
+    /// How long the successful ones took, logins included.
+    pub dial: Histogram,
+    /// What is counted by looking at all sessions.
+    pub gauges: Gauges,
+    /// Somebody asks for those; set by whoever reads, and taken back by the worker.
+    asked: AtomicBool,
 }
 
-/// One number with one writer.
+impl Counters {
+    /// Has [`Counters::gauges`] kept up to date for a while.
+    pub fn ask_for_gauges(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked since this was last called.
+    pub(super) fn is_asked(&self) -> bool {
+        // Only one who is asked right now may miss it, until he asks again.
+        let asked = self.asked.load(Ordering::Relaxed);
+        if asked {
+            self.asked.store(false, Ordering::Relaxed);
+        }
+        asked
+    }
+}
+
+/// What is counted of the clients that came in at one kind of place.
 #[derive(Debug, Default)]
-pub struct Count(AtomicU64);
+pub struct DoorCounters {
+    /// Connected now.
+    pub open: Count,
+    /// Ever accepted.
+    pub total: Count,
+    /// Bytes they sent.
+    pub received: Count,
+    /// Bytes they were sent, or that wait for them.
+    pub sent: Count,
+    /// Those who have left, by why.
+    pub ended: [Count; ClientEnd::ALL.len()],
+}
 
-impl Count {
-    /// Adds; only the owning worker may call it (a plain load and store, no locked instruction).
-    pub fn add(&self, n: u64) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_add(n),
-            Ordering::Relaxed,
-        );
-    }
-
-    /// Takes away; only the owning worker may call it.
-    pub fn sub(&self, n: u64) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_sub(n),
-            Ordering::Relaxed,
-        );
-    }
-
-    /// Makes it `n`; only the owning worker may call it.
-    pub fn set(&self, n: u64) {
-        self.0.store(n, Ordering::Relaxed);
-    }
-
-    /// The value of this moment.
-    pub fn load(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// What looking at all sessions shows, at most a second ago while somebody asks.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Sessions with a link of their own, by why.
+    pub pinned: [Count; Pinned::ALL.len()],
+    /// Bytes that wait for clients to take them.
+    pub output_bytes: Count,
+    /// Commands sent and not answered.
+    pub in_flight: Count,
+    /// Links that are shared.
+    pub links_shared: Count,
+    /// Links that lie ready.
+    pub links_idle: Count,
+    /// Links of one session's own.
+    pub links_pinned: Count,
+    /// Dials under way.
+    pub links_connecting: Count,
 }

@@ -277,6 +277,7 @@ impl Session {
             };
             intake.awaits_pop = matches!(kind, Kind::Blocking(_));
             link.expect(self, kind, at.scan - at.frame);
+            self.time(intake, link, &buffer[at.frame..at.scan]);
             at.frame = at.scan;
             if !self.awaits_answer(intake) {
                 return permit;

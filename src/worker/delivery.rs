@@ -5,9 +5,15 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 
+use crate::net::may_be_made;
+
 use super::ending::Phase;
+use super::labels::ClientEnd;
 use super::session::{Route, Session};
 use super::sharing::UNREAD_MAX;
+
+/// What the log says of one, and not of each.
+const SLOW: &str = "a client does not read its replies: closed (--client-output-limit)";
 
 impl Session {
     /// Passes on to the client what the server says.
@@ -23,6 +29,7 @@ impl Session {
         if self.client_gone.get() || bytes.is_empty() {
             return;
         }
+        self.count_sent(bytes.len());
         let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
         let kept = self.keeps_last_word();
@@ -53,11 +60,10 @@ impl Session {
             self.note_bulk();
         }
         if unread > self.worker.config.client_output_limit && self.is_on_shared() {
-            tracing::warn!(
-                event = "client_too_slow",
-                unread,
-                "a client does not read its replies: closed (--client-output-limit)"
-            );
+            if may_be_made(SLOW) {
+                tracing::warn!(event = "client_too_slow", unread, "{SLOW}");
+            }
+            self.note_end(ClientEnd::SlowConsumer);
             self.lose_client();
             self.transport.borrow().close();
             // Its link is in the middle of its replies here, so the task draws the conclusions.
@@ -75,6 +81,7 @@ impl Session {
         if self.client_gone.get() {
             return self.worker.spare.put(buffer);
         }
+        self.count_sent(buffer.len());
         let mut outbox = self.outbox.borrow_mut();
         // The task tries the socket at once only if it runs next; here the buffer is still warm.
         let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);

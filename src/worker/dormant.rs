@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::Worker;
 use super::ending::Phase;
+use super::labels::ClientEnd;
 use super::session::{Route, Session};
 
 /// How often a worker looks at its clients.
@@ -56,6 +57,7 @@ impl Worker {
         let Some(look) = self.looks.next(now) else {
             return;
         };
+        self.gauge();
         let limit = self.config.client_idle_timeout;
         let ages = !self.config.max_connection_age.is_zero();
         if limit.is_zero() && !ages && !self.may_have_strangers() {
@@ -73,6 +75,7 @@ impl Worker {
                 continue;
             };
             *overdue += 1;
+            session.note_end(ClientEnd::Idle);
             session.close_after_flush();
         }
         if idle + strangers > 0 {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::labels::ClientEnd;
 use super::link::Link;
 use super::session::{Route, Session};
 
@@ -96,6 +97,7 @@ impl Session {
     /// The client sends no more. What it sent while the gate was open is still carried out and
     /// answered; what the gate holds is dropped, because nobody is there to hear of it.
     pub(super) fn end_of_input(&self) {
+        self.note_end(ClientEnd::Client);
         self.phase.set(Phase::HalfClosed);
         self.drop_held();
     }
@@ -132,6 +134,7 @@ impl Session {
 
     /// The client's socket failed: nobody hears us any more.
     pub(super) fn lose_client(&self) {
+        self.note_end(ClientEnd::Io);
         self.client_gone.set(true);
         self.outbox.borrow_mut().clear();
     }
@@ -153,6 +156,7 @@ impl Session {
 
     /// Ends the session now; nothing more is delivered or sent.
     pub(crate) fn cut(&self) {
+        self.note_end(ClientEnd::Drain);
         self.client_gone.set(true);
         self.phase.set(Phase::Ended);
         if let Route::Attached(link) = &*self.route.borrow() {

@@ -32,7 +32,10 @@ impl Session {
                 return self.transport.borrow().poll_read_ready(cx).map(drop);
             }
             Ok(_) => {}
-            Err(_) => self.lose_client(),
+            Err(error) => {
+                self.note_failure(&error);
+                self.lose_client();
+            }
         }
         Poll::Ready(())
     }
@@ -74,7 +77,8 @@ impl Session {
         let mut scratch = self.worker.scratch.borrow_mut();
         scratch.clear();
         let read = self.transport.borrow_mut().poll_read(cx, &mut *scratch);
-        if let Poll::Ready(Ok(1..)) = read {
+        if let Poll::Ready(Ok(n @ 1..)) = read {
+            self.count_received(n);
             self.take_in(&scratch);
         }
         read
@@ -90,6 +94,7 @@ impl Session {
             .poll_read(cx, &mut (&mut buffer).limit(most));
         match (&read, &*self.route.borrow()) {
             (Poll::Ready(Ok(n @ 1..)), Route::Attached(link)) => {
+                self.count_received(*n);
                 self.intake.borrow_mut().skip_body(*n);
                 link.send_buffer(buffer);
             }

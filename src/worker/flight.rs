@@ -214,6 +214,11 @@ impl Flight {
         unkept.map(|slot| u64::from(slot.count)).sum()
     }
 
+    /// Commands in flight.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.slots.iter().map(|slot| u64::from(slot.count)).sum()
+    }
+
     /// Distinct runs of commands in flight.
     pub(super) fn len(&self) -> usize {
         self.slots.len()

@@ -10,6 +10,7 @@ use crate::resp::{Args, Class, RequestScanner, Scanned, Special, class, replies,
 
 use super::backlog::Item;
 use super::intake::{Intake, Streaming};
+use super::labels::ClientEnd;
 use super::session::{Route, Session};
 use super::slot::Kind;
 
@@ -41,6 +42,7 @@ impl Session {
                 First::Quit => {
                     self.deliver_local(replies::OK);
                     intake.done = true;
+                    self.note_end(ClientEnd::Client);
                     self.close_after_flush();
                 }
                 First::Node => {
@@ -89,6 +91,7 @@ impl Session {
     /// Who only listens is not left silent for longer than a command is held.
     pub(super) fn close_if_silent(&self) {
         if self.worker.outage_has_outlasted_hold() && self.state.borrow().is_listening() {
+            self.note_end(ClientEnd::HoldTimeout);
             self.close_after_flush();
         }
     }

@@ -61,7 +61,8 @@ pub(crate) struct Intake {
     pub(super) waiting_since: Option<Instant>,
     /// How many seconds those had waited that were last sent or refused.
     waited_s: u32,
-    held: bool,
+    /// Since when commands wait for a primary.
+    pub(super) held: Option<Instant>,
     /// It is not read because the process keeps all that it may.
     pub(super) held_off: bool,
     /// Bytes counted as kept for it.
@@ -104,7 +105,7 @@ impl Intake {
             done: false,
             waiting_since: None,
             waited_s: 0,
-            held: false,
+            held: None,
             held_off: false,
             charged: 0,
         }
@@ -181,19 +182,9 @@ impl Intake {
         self.blocked = false;
     }
 
-    /// Keeps the count of sessions whose commands wait.
-    pub(crate) fn set_held(&mut self, worker: &Worker, held: bool) {
-        match (self.held, held) {
-            (false, true) => worker.counters.held.add(1),
-            (true, false) => worker.counters.held.sub(1),
-            _ => {}
-        }
-        self.held = held;
-    }
-
     /// Whether commands of this client wait.
     pub(super) fn is_marked_held(&self) -> bool {
-        self.held
+        self.held.is_some()
     }
 
     /// Has `bytes` counted as kept for this client.

@@ -6,6 +6,7 @@ use crate::resp::questions::BAD_SUBSCRIBE;
 use crate::resp::{Special, replies, special};
 
 use super::intake::Intake;
+use super::labels::ClientEnd;
 use super::link::Link;
 use super::login;
 use super::permit::Permit;
@@ -29,6 +30,7 @@ impl Session {
             _ if self.answers_hopeless(intake, &permit, command) => {}
             (_, Special::Quit) => {
                 self.answer(&permit, replies::OK);
+                self.note_end(ClientEnd::Client);
                 self.end_after_answers(intake, &permit);
             }
             (_, Special::Http) => self.turn_away(intake, &permit),

@@ -17,6 +17,7 @@ use super::Worker;
 use super::dormant::has_passed;
 use super::ending::Phase;
 use super::intake::Intake;
+use super::labels::ErrorCode;
 use super::session::Session;
 
 /// A client that has yet to log in and sends nothing is closed after this.
@@ -64,6 +65,8 @@ impl Session {
 
     /// The server has answered with an error, which is for the client.
     pub(super) fn hear_error(&self, frame: &[u8], generation: u64) {
+        let errors = &self.worker.counters.errors;
+        ErrorCode::of_reply(frame).of(errors).add(1);
         if frame.starts_with(b"-NOAUTH ") {
             self.note_turned_away(generation);
         } else if frame.starts_with(REFUSAL) && self.state.borrow().login().is_none() {

@@ -14,6 +14,7 @@ use super::backlog::Item;
 use super::case::{Case, entry, is_blind};
 use super::ending::Phase;
 use super::intake::Intake;
+use super::labels::ClientEnd;
 use super::link::{Link, Wreck};
 use super::recovery::{Before, Entry, Fate, Progress, plan};
 use super::session::{Route, Session};
@@ -62,6 +63,7 @@ impl Session {
         // Inside a frame no error can be told, nor a flood of them to one who did not read; who sends no more is not kept waiting; and nobody
         // goes on as another user or in another database.
         if wreck.in_delivery || blind || wreck.flooded || self.phase.get() != Phase::Open {
+            self.note_end(ClientEnd::Upstream);
             return if ending {
                 self.wake()
             } else {
@@ -76,6 +78,7 @@ impl Session {
         self.sort(wreck.cases);
         let resumes = self.worker.config.pubsub_on_failover == PubsubOnFailover::Resume;
         if loss == Loss::Switch && !resumes && self.state.borrow().is_subscribed() {
+            self.note_end(ClientEnd::Upstream);
             return self.close_after_flush();
         }
         self.wake();
@@ -148,7 +151,10 @@ impl Session {
         self.worker.counters.uncertain.add(1);
         Some(match self.worker.config.on_uncertain {
             OnUncertain::Reply => Item::Answer(replies::UNCERTAIN.into()),
-            OnUncertain::Close => Item::End,
+            OnUncertain::Close => {
+                self.note_end(ClientEnd::Upstream);
+                Item::End
+            }
         })
     }
 
@@ -159,6 +165,11 @@ impl Session {
         match fate {
             Fate::Resend if case.kind != Kind::LostWatch => {
                 counters.resent.add(1);
+                let reason = match case.progress {
+                    Progress::Whole => &counters.resent_reads,
+                    _ => &counters.resent_unsent,
+                };
+                reason.add(1);
                 let maybe_executed = case.maybe_executed || case.progress == Progress::Whole;
                 Some(Item::Command {
                     kind: case.kind,

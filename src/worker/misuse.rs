@@ -7,6 +7,7 @@ use crate::net::may_be_made;
 use crate::resp::{ProtocolError, replies};
 
 use super::intake::Intake;
+use super::labels::ClientEnd;
 use super::permit::Permit;
 use super::session::Session;
 
@@ -26,6 +27,7 @@ impl Session {
             return self.turn_away(intake, permit);
         }
         tracing::debug!(event = "protocol_error", %error);
+        self.note_end(ClientEnd::Protocol);
         self.give_up_streaming(intake);
         self.answer(permit, &replies::protocol_error(error));
         self.end_after_answers(intake, permit);
@@ -39,6 +41,7 @@ impl Session {
             let peer = peer.map(tracing::field::display);
             tracing::warn!(event = "http_on_resp_port", peer, "{HTTP}");
         }
+        self.note_end(ClientEnd::Protocol);
         self.give_up_streaming(intake);
         self.end_after_answers(intake, permit);
     }

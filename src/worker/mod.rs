@@ -28,8 +28,12 @@
 //! one for each `key`, made so by `greeting`; `idle` keeps links of their own that sessions have given
 //! back, with the `names` they have.
 //!
+//! `counters` are what a worker counts, told apart by `labels`; `accounts` keeps those that need more
+//! than a number.
+//!
 //! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
+mod accounts;
 mod backlog;
 mod case;
 mod commons;
@@ -54,6 +58,7 @@ mod ids;
 mod intake;
 mod intercept;
 mod key;
+mod labels;
 mod learning;
 mod link;
 mod liveness;
@@ -90,9 +95,10 @@ mod verdict;
 mod waiting;
 mod wake;
 
-pub use counters::{Count, Counters};
+pub use counters::{Count, Counters, DoorCounters, Gauges};
 pub use held_bytes::HeldBytes;
 pub use ids::Ids;
+pub use labels::{ClientEnd, DialEnd, Entrance, ErrorCode, HoldEnd, Pinned, RequestClass};
 pub use scripts::Scripts;
 
 use std::cell::{Cell, RefCell};
@@ -201,6 +207,7 @@ pub(crate) async fn run(parts: Parts) {
         commons: commons::Commons::default(),
         shelf: idle::Shelf::default(),
         looks: dormant::Looks::default(),
+        sampler: accounts::Sampler::default(),
         clock: Cell::new(Instant::now()),
         complained: Cell::new(None),
         switched_at: Cell::new(None),
@@ -250,6 +257,8 @@ pub(crate) struct Worker {
     shelf: idle::Shelf,
     /// How often it has looked for clients that are overdue.
     looks: dormant::Looks,
+    /// Which command is timed next, and whether sessions are counted.
+    sampler: accounts::Sampler,
     /// A moment ago.
     clock: Cell<Instant>,
     /// When this worker last logged what every one of its sessions runs into.

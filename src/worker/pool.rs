@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::net::{self, Transport};
 use crate::topology::{Sign, Topology};
@@ -92,6 +92,13 @@ async fn recycled(worker: &Worker, generation: u64) -> Option<Transport> {
 /// # Errors
 /// The socket's, or `PermissionDenied`.
 pub(super) async fn establish(worker: &Worker, topology: &Topology) -> io::Result<Transport> {
+    let started = Instant::now();
+    let found = dial_primary(worker, topology).await;
+    worker.count_dial(started, found.as_ref().map(|_| ()));
+    found
+}
+
+async fn dial_primary(worker: &Worker, topology: &Topology) -> io::Result<Transport> {
     let config = &worker.config;
     let Some(primary) = &topology.primary else {
         return Err(io::ErrorKind::NotConnected.into());

@@ -10,6 +10,7 @@ mod frames;
 mod large;
 mod owing;
 mod run;
+mod timing;
 
 use std::rc::Rc;
 
@@ -27,6 +28,7 @@ use super::slot::{Kind, Slot};
 pub(crate) use fault::Fault;
 
 use owing::Owing;
+use timing::Timed;
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,7 @@ pub(crate) struct Router {
     pub(super) refused: Option<Box<Refused>>,
     /// What is due on a link that is shared.
     owing: Owing,
+    timed: Option<Timed>,
 }
 
 impl Router {
@@ -81,11 +84,13 @@ impl Router {
             in_delivery: false,
             refused: None,
             owing: Owing::default(),
+            timed: None,
         }
     }
 
     /// Lets go of all sessions.
     pub(super) fn release(&mut self) {
+        self.timed = None;
         self.flight = None;
         self.refused = None;
         self.owner = None;
@@ -93,6 +98,7 @@ impl Router {
 
     /// What was in flight, oldest first, of which the last `unwritten` bytes never left.
     pub(super) fn take_cases(&mut self, unwritten: usize) -> Vec<Case> {
+        self.timed = None;
         let refused = self.refused.take().map_or_else(Vec::new, |it| it.cases);
         let flight = self
             .flight
@@ -208,6 +214,7 @@ impl Router {
 
     /// The oldest command is answered.
     fn pop(&mut self) {
+        self.come_closer();
         let Some(flight) = &mut self.flight else {
             return;
         };

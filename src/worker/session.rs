@@ -19,6 +19,7 @@ use super::backlog::Backlog;
 use super::draining::Leave;
 use super::ending::Phase;
 use super::intake::Intake;
+use super::labels::{ClientEnd, HoldEnd};
 use super::link::Link;
 use super::loss::Loss;
 use super::outbox::Outbox;
@@ -52,6 +53,8 @@ pub(crate) struct Session {
     pub(super) transport: RefCell<Transport>,
     pub(super) task: WakeSlot,
     pub(super) phase: Cell<Phase>,
+    /// Why the client leaves.
+    pub(super) end: Cell<Option<ClientEnd>>,
     /// The client's socket is gone: replies are counted off but not written.
     pub(super) client_gone: Cell<bool>,
     pub(crate) route: RefCell<Route>,
@@ -116,6 +119,7 @@ impl Session {
             transport: RefCell::new(transport),
             task: WakeSlot::default(),
             phase: Cell::new(Phase::Open),
+            end: Cell::new(None),
             client_gone: Cell::new(false),
             route: RefCell::default(),
             intake: RefCell::new(Intake::new(&worker.config)),
@@ -139,8 +143,7 @@ impl Session {
             trouble: RefCell::default(),
         });
         entry.insert(session.clone());
-        worker.counters.clients.add(1);
-        worker.counters.clients_total.add(1);
+        session.count_in();
         tokio::task::spawn_local(session.run());
     }
 
@@ -154,7 +157,7 @@ impl Session {
         self.client_gone.set(true);
         self.give_up_link();
         let mut intake = self.intake.borrow_mut();
-        intake.set_held(&self.worker, false);
+        intake.end_hold(&self.worker, HoldEnd::ClientGone);
         intake.charge(&self.worker.held_bytes, 0);
         drop(intake);
         self.worker.sessions.borrow_mut().remove(self.key);
@@ -163,7 +166,7 @@ impl Session {
             self.transport.borrow().close();
         }
         self.worker.feed_restored.notify_one();
-        self.worker.counters.clients.sub(1);
+        self.count_out();
     }
 
     fn poll(self: &Rc<Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -220,6 +223,7 @@ impl Session {
             Poll::Pending => {}
             Poll::Ready(Fault::Revoked) => {
                 link.end();
+                self.note_end(ClientEnd::Upstream);
                 self.close_after_flush();
             }
             Poll::Ready(fault) => {

@@ -56,6 +56,7 @@ impl Link {
 
     /// Writes `bytes`, or queues what the socket does not take; on a shared link at its next turn.
     pub(in crate::worker) fn write(&self, bytes: &[u8]) {
+        self.count_sent(bytes.len());
         if let Some(common) = &self.common {
             if common.add(bytes) {
                 self.task.wake();
@@ -74,9 +75,14 @@ impl Link {
         }
     }
 
+    fn count_sent(&self, bytes: usize) {
+        self.worker.counters.upstream_sent.add(bytes as u64);
+    }
+
     /// As [`Link::send_streamed`], for part of a large body in a buffer of its own.
     pub(crate) fn send_buffer(&self, buffer: BytesMut) {
         self.router.borrow_mut().extend_unkept(buffer.len());
+        self.count_sent(buffer.len());
         let mut outbox = self.outbox.borrow_mut();
         let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
         if sent.is_err() || !outbox.is_empty() {

@@ -64,7 +64,8 @@ impl Link {
         scratch.clear();
         match ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch)) {
             Ok(0) => Poll::Ready(Fault::Eof),
-            Ok(_) => {
+            Ok(n) => {
+                self.count_received(n);
                 *early = scratch[..].into();
                 Poll::Pending
             }
@@ -81,6 +82,10 @@ impl Link {
         }
     }
 
+    fn count_received(&self, bytes: usize) {
+        self.worker.counters.upstream_received.add(bytes as u64);
+    }
+
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let early = self.early.take();
         if !early.is_empty() {
@@ -93,7 +98,8 @@ impl Link {
         let mut scratch = self.worker.scratch.borrow_mut();
         scratch.clear();
         let read = ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch));
-        read.map_err(Fault::Io).and_then(not_at_end)?;
+        let n = read.map_err(Fault::Io).and_then(not_at_end)?;
+        self.count_received(n);
         Poll::Ready(self.router.borrow_mut().route(&scratch, self))
     }
 
@@ -110,7 +116,8 @@ impl Link {
                 Poll::Pending
             }
             Poll::Ready(read) => {
-                read.map_err(Fault::Io).and_then(not_at_end)?;
+                let n = read.map_err(Fault::Io).and_then(not_at_end)?;
+                self.count_received(n);
                 self.router
                     .borrow_mut()
                     .pass_body(buffer, &self.worker.spare);
@@ -148,6 +155,6 @@ impl Link {
     }
 }
 
-fn not_at_end(read: usize) -> Result<(), Fault> {
-    if read == 0 { Err(Fault::Eof) } else { Ok(()) }
+fn not_at_end(read: usize) -> Result<usize, Fault> {
+    if read == 0 { Err(Fault::Eof) } else { Ok(read) }
 }

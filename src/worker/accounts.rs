@@ -1,0 +1,230 @@
+//! What is counted of clients and links where more than a number has to be known: where a client came
+//! in, why it left, how long its commands took, and what only a look at all sessions tells.
+//!
+//! Nothing here decides anything, and a command costs no clock but one in [`SAMPLED_OF`].
+
+use std::cell::Cell;
+use std::io;
+
+use tokio::time::Instant;
+
+use crate::net::Transport;
+use crate::resp::Class;
+
+use super::Worker;
+use super::counters::DoorCounters;
+use super::intake::Intake;
+use super::labels::{ClientEnd, DialEnd, Entrance, HoldEnd, Pinned, RequestClass};
+use super::link::Link;
+use super::session::{Route, Session};
+
+/// One command in so many is timed.
+const SAMPLED_OF: u32 = 64;
+/// Looks, a second apart, for which sessions are counted after somebody asked, and after the start.
+const GAUGED_LOOKS: u32 = 60;
+
+/// What a worker remembers of its own counting.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    /// Commands until the next one that is timed.
+    until: Cell<u32>,
+    /// Looks at which sessions are still counted.
+    looks: Cell<u32>,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self {
+            until: Cell::new(0),
+            looks: Cell::new(GAUGED_LOOKS),
+        }
+    }
+}
+
+impl Sampler {
+    fn is_due(&self) -> bool {
+        let until = self.until.get();
+        self.until
+            .set(until.checked_sub(1).unwrap_or(SAMPLED_OF - 1));
+        until == 0
+    }
+}
+
+impl Session {
+    fn door(&self) -> &DoorCounters {
+        let entrance = match &*self.transport.borrow() {
+            Transport::Tls(_) => Entrance::Tls,
+            Transport::Unix { .. } => Entrance::Unix,
+            _ => Entrance::Tcp,
+        };
+        entrance.of(&self.worker.counters.doors)
+    }
+
+    /// A client has come.
+    pub(super) fn count_in(&self) {
+        self.worker.counters.clients.add(1);
+        self.worker.counters.clients_total.add(1);
+        let door = self.door();
+        door.open.add(1);
+        door.total.add(1);
+    }
+
+    /// It has left.
+    pub(super) fn count_out(&self) {
+        self.worker.counters.clients.sub(1);
+        let door = self.door();
+        door.open.sub(1);
+        let why = self.end.get().unwrap_or(ClientEnd::Other);
+        why.of(&door.ended).add(1);
+    }
+
+    /// Why the client leaves; the first reason counts.
+    pub(super) fn note_end(&self, why: ClientEnd) {
+        if self.end.get().is_none() {
+            self.end.set(Some(why));
+        }
+    }
+
+    /// The client's socket failed like this.
+    pub(super) fn note_failure(&self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::InvalidData {
+            self.worker.counters.tls_failed.add(1);
+        }
+        self.note_end(ClientEnd::Io);
+    }
+
+    /// So much came from the client.
+    pub(super) fn count_received(&self, bytes: usize) {
+        self.door().received.add(bytes as u64);
+    }
+
+    /// So much is for the client.
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.door().sent.add(bytes as u64);
+    }
+
+    /// Has the command that was just noted on `link`, which is `frame`, timed if it is one of those.
+    pub(super) fn time(&self, intake: &Intake, link: &Link, frame: &[u8]) {
+        if self.worker.sampler.is_due() {
+            let since = intake.held_since().unwrap_or_else(Instant::now);
+            let class = request_class(self.worker.class(frame));
+            link.router.borrow_mut().time(since, class);
+        }
+    }
+
+    fn pinned(&self) -> Pinned {
+        let state = self.state.borrow();
+        let intake = self.intake.borrow();
+        match () {
+            () if state.monitor => Pinned::Monitor,
+            () if state.is_subscribed() => Pinned::Pubsub,
+            () if intake.awaits_pop => Pinned::Blocking,
+            () if intake.in_multi || state.watching || state.transaction.is_some() => {
+                Pinned::Transaction
+            }
+            () if state.has_tracking() => Pinned::Tracking,
+            () => Pinned::Other,
+        }
+    }
+}
+
+fn request_class(class: Class) -> RequestClass {
+    match class {
+        Class::Read | Class::Scan => RequestClass::Read,
+        Class::Effect => RequestClass::Write,
+        Class::Blocking | Class::BlockingRead { .. } | Class::Wait => RequestClass::Blocking,
+        Class::Publish => RequestClass::Publish,
+        _ => RequestClass::Other,
+    }
+}
+
+impl Intake {
+    /// Since when commands of this client wait for a primary.
+    pub(super) fn held_since(&self) -> Option<Instant> {
+        self.held
+    }
+
+    /// Keeps the count of sessions whose commands wait.
+    pub(super) fn set_held(&mut self, worker: &Worker, held: bool) {
+        match (self.held.is_some(), held) {
+            (false, true) => {
+                worker.counters.held.add(1);
+                worker.counters.held_total.add(1);
+                self.held = Some(Instant::now());
+            }
+            (true, false) if worker.outage_has_outlasted_hold() => {
+                self.end_hold(worker, HoldEnd::Timeout);
+            }
+            (true, false) => self.end_hold(worker, HoldEnd::Resumed),
+            _ => {}
+        }
+    }
+
+    /// Nothing of this client waits any more, if anything did.
+    pub(super) fn end_hold(&mut self, worker: &Worker, how: HoldEnd) {
+        if let Some(since) = self.held.take() {
+            worker.counters.held.sub(1);
+            how.of(&worker.counters.holds).observe(since.elapsed());
+        }
+    }
+}
+
+impl Worker {
+    /// A dial that was begun at `started` has ended.
+    pub(super) fn count_dial(&self, started: Instant, outcome: Result<(), &io::Error>) {
+        use io::ErrorKind::{ConnectionRefused, InvalidData, PermissionDenied, TimedOut};
+        let end = match outcome.map_err(io::Error::kind) {
+            Ok(()) => DialEnd::Ok,
+            Err(ConnectionRefused) => DialEnd::Refused,
+            Err(TimedOut) => DialEnd::Timeout,
+            Err(PermissionDenied) => DialEnd::Auth,
+            Err(InvalidData) => DialEnd::Tls,
+            Err(_) => DialEnd::Error,
+        };
+        end.of(&self.counters.dials).add(1);
+        if end == DialEnd::Ok {
+            self.counters.dial.observe(started.elapsed());
+        }
+    }
+
+    /// Counts, at a look at all sessions, what only that tells, while somebody wants to know.
+    pub(super) fn gauge(&self) {
+        let looks = match self.counters.is_asked() {
+            true => GAUGED_LOOKS,
+            false => self.sampler.looks.get(),
+        };
+        self.sampler.looks.set(looks.saturating_sub(1));
+        if looks == 0 {
+            return;
+        }
+        let (mut output, mut in_flight) = (0, 0);
+        let mut pinned = [0_u64; Pinned::ALL.len()];
+        for (_, session) in self.sessions.borrow().iter() {
+            output += session.outbox.borrow().len();
+            match &*session.route.borrow() {
+                Route::Attached(link) => {
+                    in_flight += link.router.borrow().in_flight();
+                    pinned[session.pinned() as usize] += 1;
+                }
+                Route::Shared(_) => in_flight += u64::from(session.outstanding.get()),
+                Route::None | Route::Connecting => {}
+            }
+        }
+        let gauges = &self.counters.gauges;
+        gauges.output_bytes.set(output as u64);
+        gauges.in_flight.set(in_flight);
+        for (gauge, count) in gauges.pinned.iter().zip(pinned) {
+            gauge.set(count);
+        }
+        gauges.links_pinned.set(pinned.iter().sum());
+        self.gauge_links();
+    }
+
+    fn gauge_links(&self) {
+        let gauges = &self.counters.gauges;
+        gauges.links_shared.set(self.commons.links().len() as u64);
+        gauges.links_idle.set(self.shelf.len() as u64);
+        let dialling = super::pool::DIALS_MAX - self.dials.available_permits();
+        gauges.links_connecting.set(dialling as u64);
+    }
+}
