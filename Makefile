@@ -39,6 +39,7 @@ test: test-rust test-clients ## everything: Rust tests on real servers, then rea
 test-rust: ## the Rust tests alone
 	@tests/setup.sh server
 	@tests/setup.sh newer
+	@tests/setup.sh promtool
 	$(CARGO) test --locked --no-fail-fast
 	STEADFAST_POOL=session $(CARGO) test --locked --no-fail-fast --test it -- $(WITH_LINKS_OF_THEIR_OWN)
 

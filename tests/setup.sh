@@ -7,6 +7,7 @@
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
+#   tests/setup.sh promtool  promtool, with which the metrics and alerts are checked
 #   tests/setup.sh release   what checks the SBOM that `make release` writes
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
 #   tests/setup.sh           all but servers, fuzz, release and peers
@@ -249,6 +250,23 @@ setup_envoy() {
     ln -sf "$binary" "$TOOLS/bin/envoy"
 }
 
+# Only the one program is taken from Debian's package, so that no service comes with it. Tests that
+# need it say so and pass where it is missing.
+setup_promtool() {
+    if have promtool || [ -x "$TOOLS/bin/promtool" ]; then return; fi
+    (fetch_promtool) || say "without promtool: the package prometheus cannot be had here"
+}
+
+fetch_promtool() {
+    local dir=$TOOLS/promtool
+    rm -rf "$dir" && mkdir -p "$dir" "$TOOLS/bin"
+    may_install prometheus
+    (cd "$dir" && apt-get -q download prometheus >&2) || return 1
+    dpkg -x "$dir"/prometheus_*.deb "$dir" && "$dir/usr/bin/promtool" --version >&2 || return 1
+    cp "$dir/usr/bin/promtool" "$TOOLS/bin/promtool"
+    rm -rf "$dir"
+}
+
 setup_release() {
     setup_venv
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
@@ -277,16 +295,18 @@ servers) setup_servers ;;
 clients) setup_clients ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
+promtool) setup_promtool ;;
 release) setup_release ;;
 peers) setup_peers ;;
 all)
     setup_server
     setup_newer
+    setup_promtool
     setup_clients
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|release|peers|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|all]"
     exit 64
     ;;
 esac

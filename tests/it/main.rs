@@ -36,6 +36,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod lobby;
+mod metrics;
 mod names;
 mod names_limit;
 mod nat;
