@@ -73,6 +73,59 @@ fn the_readme_lists_every_flag_and_no_other() {
     assert_eq!(flags_told(), flags_there());
 }
 
+/// The rows of the table after `mark`, each as its cells.
+fn table(mark: &str) -> Vec<Vec<String>> {
+    let readme = page("README.md");
+    let (_, after) = readme.split_once(mark).expect("the table");
+    let lines = after.lines().skip(1);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.filter(|row| row.starts_with("| `"))
+        .map(cells)
+        .collect()
+}
+
+/// All files of the program below `folder`.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| !path.ends_with("simulation"))
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![path],
+        })
+        .filter(|path| path.extension().is_some_and(|end| end == "rs"))
+        .collect()
+}
+
+/// The level and the event of each line that the program may log for everybody to see.
+fn events_logged() -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for path in sources(&root().join("src")) {
+        let text = fs::read_to_string(&path).expect("a source");
+        for level in ["info", "warn", "error"] {
+            for call in text.split(&format!("tracing::{level}!(")).skip(1) {
+                let event = call.trim_start().strip_prefix("event = \"");
+                let event = event.and_then(|rest| rest.split('"').next());
+                let event = event.unwrap_or_else(|| panic!("{}: no event first", path.display()));
+                found.insert((event.to_owned(), level.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_readme_lists_every_event_and_no_other() {
+    let told = table("<!-- events -->").into_iter();
+    let told: BTreeSet<_> = told
+        .map(|cells| (cells[1].trim_matches('`').to_owned(), cells[2].clone()))
+        .collect();
+    assert!(told.len() > 40, "the table is found: {told:?}");
+    assert_eq!(told, events_logged());
+}
+
 #[test]
 fn every_make_target_named_in_the_pages_exists() {
     let makefile = page("Makefile");
