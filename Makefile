@@ -10,7 +10,7 @@ BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build static release test test-rust test-clients soak bench lint fuzz image clean
+.PHONY: help demo build static release test test-rust test-clients test-deploy soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -34,7 +34,7 @@ release: ## into dist/: the static binary of the last commit, built twice and co
 	@tests/setup.sh release
 	@.ci/release
 
-test: test-rust test-clients ## everything: Rust tests on real servers, then real clients
+test: test-rust test-clients test-deploy ## everything: Rust tests on real servers, real clients, manifests
 
 test-rust: ## the Rust tests alone
 	@tests/setup.sh server
@@ -47,6 +47,10 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh server
 	@tests/setup.sh clients
 	@tests/clients/run.sh
+
+test-deploy: ## what is below deploy/, and the image, without a cluster
+	@tests/setup.sh deploy
+	@tests/deploy/run.sh
 
 soak: ## the long tests; figures of failovers in results/, resumed where they ended
 	@tests/setup.sh server

