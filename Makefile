@@ -8,9 +8,12 @@ BENCH_ROUNDS ?= 5
 WITH_LINKS_OF_THEIR_OWN := auth:: differential:: failover::matrix failover::rounds transactions::
 BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+BINARY ?= target/release/steadfast
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build static release test test-rust test-clients test-deploy soak bench lint fuzz image clean
+.PHONY: help demo build install static release test test-rust test-clients test-deploy soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -23,6 +26,19 @@ demo: ## watch a crash and a planned failover under load; STAY=1 keeps it up
 
 build: ## the release binary, target/release/steadfast
 	$(CARGO) build --release --locked --bin steadfast
+
+install: ## what `make build` made, with unit files and an example of settings; PREFIX, DESTDIR
+	@[ -x $(BINARY) ] || { echo 'There is no $(BINARY) yet: run `make build` first.' >&2; exit 1; }
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/steadfast
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's#/usr/local/bin/#$(PREFIX)/bin/#; s#/etc/steadfast/#$(SYSCONFDIR)/steadfast/#' \
+		deploy/systemd/steadfast.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/steadfast.service
+	install -m 0644 deploy/systemd/steadfast.socket $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -D -m 0644 deploy/systemd/steadfast.toml $(DESTDIR)$(PREFIX)/share/doc/steadfast/steadfast.toml
+	install -m 0644 deploy/systemd/steadfast.env $(DESTDIR)$(PREFIX)/share/doc/steadfast
+	@# Settings that are there stay as they are.
+	[ -e $(DESTDIR)$(SYSCONFDIR)/steadfast/steadfast.toml ] || \
+		install -D -m 0644 deploy/systemd/steadfast.toml $(DESTDIR)$(SYSCONFDIR)/steadfast/steadfast.toml
 
 static: ## a static binary that runs in an empty image, dist/steadfast
 	RUSTFLAGS='-C target-feature=+crt-static' \
