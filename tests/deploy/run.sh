@@ -21,7 +21,7 @@ fi
 export STEADFAST
 
 if [ $# -eq 0 ]; then
-    set -- rules.py kustomize.py units.py
+    set -- rules.py kustomize.py units.py chart.py
 fi
 passed=0
 failed=0
