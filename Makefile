@@ -111,8 +111,8 @@ fuzz: ## each fuzz target for FUZZ_TIME seconds (needs a nightly compiler)
 			-- -max_total_time=$(FUZZ_TIME) || exit 1; \
 	done
 
-image: ## the container image, built from source (needs docker)
-	docker build --target release --tag $(IMAGE) .
+image: ## the container image IMAGE: with docker from source, else with buildah into dist/image.tar
+	@deploy/image.sh $(IMAGE)
 
 clean: ## remove what was built
 	$(CARGO) clean

