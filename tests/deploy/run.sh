@@ -21,7 +21,7 @@ fi
 export STEADFAST
 
 if [ $# -eq 0 ]; then
-    set -- rules.py kustomize.py units.py chart.py compose.py image.py
+    set -- rules.py alerts.py kustomize.py units.py chart.py compose.py image.py
 fi
 passed=0
 failed=0
