@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use steadfast::admin::{self, Answer};
-use steadfast::config::Config;
+use steadfast::config::{Command, Question};
+use steadfast::net::HostPort;
 
 use crate::{EXIT_FAILURE, block_on, complain};
 
@@ -18,10 +19,21 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 const CLEAR: &str = "\x1b[H\x1b[2J";
 const OK: u16 = 200;
 
+/// Asks what the command asks for.
+pub(crate) fn answer(question: &Question) -> ExitCode {
+    let at = question.admin_listen.as_ref();
+    match question.command {
+        Command::Healthcheck { ready } => healthcheck(at, ready),
+        Command::Status { watch, json } => status(at, watch, json),
+        // These ask nobody.
+        Command::Run | Command::Check | Command::Config { .. } => ExitCode::SUCCESS,
+    }
+}
+
 /// Whether it is live, or `ready`: by the exit status, and in a line.
-pub(crate) fn healthcheck(config: &Config, ready: bool) -> ExitCode {
+fn healthcheck(at: Option<&HostPort>, ready: bool) -> ExitCode {
     let path = if ready { "/readyz" } else { "/livez" };
-    match block_on(admin::ask(config.admin_listen.as_ref(), path)) {
+    match block_on(admin::ask(at, path)) {
         Ok(Ok(Answer { status: OK, body })) => {
             print(&body);
             ExitCode::SUCCESS
@@ -33,20 +45,20 @@ pub(crate) fn healthcheck(config: &Config, ready: bool) -> ExitCode {
 }
 
 /// What it says of itself, once or, with `watch`, until nobody reads it any more.
-pub(crate) fn status(config: &Config, watch: bool, json: bool) -> ExitCode {
-    match (watch, block_on(ask(config, json))) {
+fn status(at: Option<&HostPort>, watch: bool, json: bool) -> ExitCode {
+    match (watch, block_on(ask(at, json))) {
         (false, Ok(Ok(text))) => {
             print(&text);
             ExitCode::SUCCESS
         }
         (false, Ok(Err(reason))) => complain(reason, EXIT_FAILURE),
-        (true, Ok(first)) => follow(config, json, first),
+        (true, Ok(first)) => follow(at, json, first),
         (_, Err(error)) => complain(error, EXIT_FAILURE),
     }
 }
 
 /// A process that does not answer may do so again: that is what is watched for.
-fn follow(config: &Config, json: bool, first: Result<String, String>) -> ExitCode {
+fn follow(at: Option<&HostPort>, json: bool, first: Result<String, String>) -> ExitCode {
     let clear = if io::stdout().is_terminal() {
         CLEAR
     } else {
@@ -59,15 +71,15 @@ fn follow(config: &Config, json: bool, first: Result<String, String>) -> ExitCod
             return ExitCode::SUCCESS;
         }
         std::thread::sleep(WATCH_EVERY);
-        said = match block_on(ask(config, json)) {
+        said = match block_on(ask(at, json)) {
             Ok(said) => said,
             Err(error) => return complain(error, EXIT_FAILURE),
         };
     }
 }
 
-async fn ask(config: &Config, json: bool) -> Result<String, String> {
-    let answer = admin::ask(config.admin_listen.as_ref(), "/status").await;
+async fn ask(at: Option<&HostPort>, json: bool) -> Result<String, String> {
+    let answer = admin::ask(at, "/status").await;
     let body = match answer {
         Ok(Answer { status: OK, body }) => body,
         Ok(Answer { body, .. }) => return Err(body.trim_end().to_owned()),

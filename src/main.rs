@@ -37,6 +37,11 @@ fn main() -> ExitCode {
         memory: config::memory_limit(),
     };
     let args: Vec<OsString> = std::env::args_os().collect();
+    match config::question(args.clone(), &|name| std::env::var_os(name)) {
+        Ok(Some(question)) => return asking::answer(&question),
+        Ok(None) => {}
+        Err(refusal) => return refused(&refusal),
+    }
     let invocation = match config::load(args, &|name| std::env::var_os(name), machine) {
         Ok(invocation) => invocation,
         Err(refusal) => return refused(&refusal),
@@ -48,8 +53,8 @@ fn main() -> ExitCode {
     match invocation.command {
         Command::Run => run(invocation, machine, set_log_level),
         Command::Check => check(invocation.config),
-        Command::Healthcheck { ready } => asking::healthcheck(&invocation.config, ready),
-        Command::Status { watch, json } => asking::status(&invocation.config, watch, json),
+        // Answered above, before any file was read.
+        Command::Healthcheck { .. } | Command::Status { .. } => ExitCode::SUCCESS,
         Command::Config {
             what: ConfigCommand::Show { format },
         } => match format {

@@ -96,6 +96,34 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// What `healthcheck` and `status` need: where to ask, if anywhere. None for any other command.
+///
+/// The files that settings name are not looked at, for they need not be in order: the process that is
+/// asked goes on with what it has read.
+///
+/// # Errors
+/// As [`load`].
+pub fn question(args: Vec<OsString>, env: Env<'_>) -> Result<Option<Question>, Refusal> {
+    let (cli, ..) = sources::read(args, env)?;
+    let asks = matches!(
+        cli.command,
+        Some(Command::Healthcheck { .. } | Command::Status { .. })
+    );
+    Ok(cli.command.filter(|_| asks).map(|command| Question {
+        command,
+        admin_listen: cli.process.admin_listen.0,
+    }))
+}
+
+/// A command that only asks the running process.
+#[derive(Debug)]
+pub struct Question {
+    /// Which.
+    pub command: Command,
+    /// Where that process answers, if it does.
+    pub admin_listen: Option<HostPort>,
+}
+
 /// Reads and validates all settings. `args` begins with the name of the program.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::flags::{ClientListen, Listen, Sentinels};
 use super::{HoldTimeout, ReadyPolicy, url};
-use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress};
+use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress, without_userinfo};
 use crate::resp;
 
 /// Where Sentinels listen when nothing else is said.
@@ -184,11 +184,17 @@ pub(super) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String>
         let host = inner.unwrap_or(text);
         return match HostPort::is_host(host) {
             true => Ok((host.to_owned(), None)),
-            false => Err(format!("'{text}' is neither HOST nor HOST:PORT")),
+            false => Err(format!(
+                "'{}' is neither HOST nor HOST:PORT",
+                without_userinfo(text)
+            )),
         };
     }
     match host_port(text)? {
-        HostPort { port: 0, .. } => Err(format!("'{text}' names port 0, where nothing can listen")),
+        HostPort { port: 0, .. } => Err(format!(
+            "'{}' names port 0, where nothing can listen",
+            without_userinfo(text)
+        )),
         HostPort { host, port } => Ok((host, Some(port))),
     }
 }

@@ -33,6 +33,17 @@ pub(super) enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// What is of a higher one wins.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::File { .. } => 1,
+            Self::Variable(_) => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -51,6 +62,13 @@ impl Sources {
     /// Where the setting of `long` was given; none where it has its default.
     pub(super) fn of(&self, long: &str) -> Option<&Origin> {
         self.0.get(long)
+    }
+
+    /// Whether the setting of `long` was given where that wins over where the setting of `other` was, or
+    /// the other has its default.
+    pub(super) fn outranks(&self, long: &str, other: &str) -> bool {
+        let rank = |long: &str| self.of(long).map_or(0, Origin::rank);
+        rank(long) > rank(other)
     }
 
     /// Where the first of the settings that belong to that of `long` was given, by their names.

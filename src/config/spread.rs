@@ -53,9 +53,10 @@ fn spread(url: SentinelUrl, cli: &mut Cli, sources: &mut Sources) -> Result<Take
         ("upstream-tls", &mut cli.tls.upstream_tls),
         ("sentinel-tls", &mut cli.tls.sentinel_tls),
     ];
-    // A leg that is spoken of by its own flag is what that says.
+    // A leg that is spoken of by its own flag is what that says, but for one of lesser rank: a file must
+    // not take off the encryption that the command line asks for.
     for (long, is_on) in legs.into_iter().filter(|_| url.tls) {
-        *is_on |= sources.of(long).is_none();
+        *is_on |= sources.outranks(SENTINEL, long);
         note(sources, long);
     }
     Ok(Taken {
@@ -65,9 +66,9 @@ fn spread(url: SentinelUrl, cli: &mut Cli, sources: &mut Sources) -> Result<Take
     })
 }
 
-/// Notes that the URL is where `long` was given, unless it was by itself.
+/// Notes that the URL is where `long` was given, unless what counts was given by itself.
 fn note(sources: &mut Sources, long: &str) {
-    if sources.of(long).is_none() {
+    if sources.outranks(SENTINEL, long) {
         sources.note_with(long, SENTINEL);
     }
 }

@@ -244,7 +244,12 @@ fn unusable_password_files_are_refused() {
 #[test]
 fn a_password_in_a_url_is_not_repeated() {
     let url = "redis://app:hunter2,x@s1:26379/0";
-    let lists = [url, "s1,redis://:hunter2@s2", "hunter2@s3"];
+    let lists = [
+        url,
+        "s1,redis://:hunter2@s2",
+        "hunter2@s3",
+        "s1,s2/n?sentinel_password=hunter2",
+    ];
     for bad in lists {
         let variables = [
             "STEADFAST_SENTINEL",
@@ -433,4 +438,21 @@ fn only_commands_that_nobody_else_knows_may_be_declared() {
             "no name of a command",
         );
     }
+}
+
+#[test]
+fn whoever_only_asks_looks_at_no_other_file() {
+    let args = |command: &str| {
+        let bad = "steadfast --password-file /nowhere --admin-listen 127.0.0.1:7";
+        let words = bad.split(' ').chain([command]);
+        words.map(OsString::from).collect::<Vec<_>>()
+    };
+    let nothing = |_: &str| None;
+    for command in ["healthcheck", "status"] {
+        let question = question(args(command), &nothing);
+        let question = question.expect("no file is read").expect("a question");
+        assert_eq!(question.admin_listen, Some(HostPort::new("127.0.0.1", 7)));
+    }
+    assert!(question(args("run"), &nothing).expect("fine").is_none());
+    assert!(load_with("--password-file /nowhere", &[]).is_err());
 }

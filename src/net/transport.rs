@@ -163,7 +163,7 @@ impl Transport {
     pub fn has_unread(&self) -> bool {
         match self {
             Self::Tcp { stream, .. } => has_unread(stream),
-            Self::Tls(stream) => has_unread(stream.socket()),
+            Self::Tls(stream) => stream.keeps_unread() || has_unread(stream.socket()),
             Self::Unix { stream, .. } => has_unread(stream),
             #[cfg(test)]
             Self::Simulated(end) => end.has_unread(),

@@ -22,6 +22,7 @@ use crate::shutdown::{Stage, Stages};
 use super::Worker;
 use super::dormant::has_passed;
 use super::ending::Phase;
+use super::labels::ClientEnd;
 use super::session::Session;
 
 /// How often a worker that drains looks at its clients.
@@ -167,6 +168,7 @@ impl Session {
         if self.transport.borrow().has_unread() {
             return;
         }
+        self.note_end(ClientEnd::Drain);
         self.phase.set(Phase::Parting);
         self.give_up_link();
         if self.is_congested() {
@@ -192,8 +194,8 @@ impl Session {
     /// Tells the client of the end, after the last word, and waits a moment for its own.
     pub(super) async fn part(&self) {
         self.transport.borrow().shutdown_write();
-        if !self.client_gone.get() && self.leave.get() != Leave::AtRest {
-            // Who does not end in time is closed all the same.
+        if !self.client_gone.get() {
+            // Who does not end in time is closed all the same, and at the latest when the time is over.
             let _ = timeout(PARTING_MAX, poll_fn(|cx| self.poll_rest(cx))).await;
         }
     }

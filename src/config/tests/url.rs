@@ -43,6 +43,16 @@ fn each_leg_may_be_what_its_own_flag_says() {
 }
 
 #[test]
+fn nothing_of_lesser_rank_takes_off_the_tls_of_a_url() {
+    let variable = [("STEADFAST_UPSTREAM_TLS", "false")];
+    let by_flag = config("--sentinel rediss-sentinel://s1", &variable);
+    assert!(by_flag.tls.upstream.is_some() && by_flag.tls.sentinel.is_some());
+    let both = [variable[0], ("STEADFAST_SENTINEL", "rediss-sentinel://s1")];
+    let by_variable = config("", &both);
+    assert!(by_variable.tls.upstream.is_none() && by_variable.tls.sentinel.is_some());
+}
+
+#[test]
 fn what_stands_twice_is_refused() {
     let url = "--sentinel redis-sentinel://u:hunter2@s1/n?sentinel_password=hunter3";
     let refused = |more: &str, env: &[(&str, &str)], because: &str| {

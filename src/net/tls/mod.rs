@@ -13,7 +13,7 @@ mod writing;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io;
+use std::io::{self, BufRead};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -119,6 +119,16 @@ impl TlsStream {
     /// The connection below.
     pub(super) fn socket(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// Whether something was taken from the socket that the reader has not had.
+    pub(super) fn keeps_unread(&self) -> bool {
+        let decrypted = || {
+            let mut state = self.state.borrow_mut();
+            let mut reader = state.session.reader();
+            reader.fill_buf().is_ok_and(|chunk| !chunk.is_empty())
+        };
+        !self.unfed.is_empty() || decrypted()
     }
 
     /// Waits until there is something to be read, the end included.
