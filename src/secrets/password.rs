@@ -42,6 +42,8 @@ pub(super) enum News {
     None,
     /// Another password, now in use.
     Renewed,
+    /// What could not be used is in order again, and has the password it had.
+    Recovered,
     /// What cannot be used; the password is what it was.
     Refused(Unusable),
 }
@@ -112,8 +114,9 @@ impl Password {
         let mut fault = self.0.fault.lock().unwrap_or_else(PoisonError::into_inner);
         match file.read() {
             Ok(secret) => {
-                *fault = None;
+                let was_bad = fault.take().is_some();
                 match self.matches(secret.expose()) {
+                    true if was_bad => News::Recovered,
                     true => News::None,
                     false => {
                         self.replace(secret);
@@ -206,6 +209,7 @@ mod tests {
         assert!(matches!(password.refresh(), News::None));
         check(&password, &["one"]);
         fs::write(&path, "one").expect("writing");
+        assert!(matches!(password.refresh(), News::Recovered));
         assert!(matches!(password.refresh(), News::None));
         fs::remove_file(&path).expect("removing");
         assert!(matches!(password.refresh(), News::Refused(_)), "again");

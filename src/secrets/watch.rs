@@ -37,7 +37,7 @@ async fn follow(password: Password, mut schedule: Schedule) {
         // Nothing in there panics.
         if let Ok(news) = tokio::task::spawn_blocking(move || looked_at.refresh()).await {
             if let (Some(file), false) = (password.file(), matches!(news, News::None)) {
-                let taken = matches!(news, News::Renewed);
+                let taken = matches!(news, News::Renewed | News::Recovered);
                 schedule.record().note(Content::Password, file.flag, taken);
             }
             tell(&password, &news, asked);
@@ -54,6 +54,11 @@ fn tell(password: &Password, news: &News, asked: bool) {
             "the file has the password it had"
         ),
         News::None => {}
+        News::Recovered => tracing::info!(
+            event = "password_unchanged",
+            flag,
+            "the file can be used again, and has the password it had"
+        ),
         News::Renewed => tracing::info!(
             event = "password_renewed",
             flag,

@@ -222,8 +222,6 @@ impl Worker {
 
     fn gauge_links(&self) {
         let gauges = &self.counters.gauges;
-        gauges.links_shared.set(self.commons.links().len() as u64);
-        gauges.links_idle.set(self.shelf.len() as u64);
         let dialling = super::pool::DIALS_MAX - self.dials.available_permits();
         gauges.links_connecting.set(dialling as u64);
     }

@@ -119,10 +119,6 @@ pub struct Gauges {
     pub output_bytes: Count,
     /// Commands sent and not answered.
     pub in_flight: Count,
-    /// Links that are shared.
-    pub links_shared: Count,
-    /// Links that lie ready.
-    pub links_idle: Count,
     /// Links of one session's own.
     pub links_pinned: Count,
     /// Dials under way.

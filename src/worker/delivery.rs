@@ -15,6 +15,10 @@ use super::sharing::UNREAD_MAX;
 /// What the log says of one, and not of each.
 const SLOW: &str = "a client does not read its replies: closed (--client-output-limit)";
 
+/// Up to so much is kept back of what may be a client's last word: more shows that it is none, and would
+/// count as what the client does not read.
+const LAST_WORD_MAX: usize = 16 * 1024;
+
 impl Session {
     /// Passes on to the client what the server says.
     pub(crate) fn deliver(&self, bytes: &[u8]) {
@@ -32,7 +36,12 @@ impl Session {
         self.count_sent(bytes.len());
         let mut outbox = self.outbox.borrow_mut();
         let mut written = 0;
-        let kept = self.keeps_last_word();
+        let mut kept = self.keeps_last_word();
+        if kept && outbox.len() + bytes.len() > LAST_WORD_MAX {
+            kept = false;
+            // Its errors are found again when more is written.
+            let _ = outbox.flush(&self.transport.borrow(), &self.worker.spare);
+        }
         if outbox.is_empty() && !kept {
             match self.transport.borrow().try_write(bytes) {
                 Ok(n) => written = n,
@@ -83,6 +92,10 @@ impl Session {
         }
         self.count_sent(buffer.len());
         let mut outbox = self.outbox.borrow_mut();
+        if self.keeps_last_word() {
+            // Its errors are found again when more is written.
+            let _ = outbox.flush(&self.transport.borrow(), &self.worker.spare);
+        }
         // The task tries the socket at once only if it runs next; here the buffer is still warm.
         let sent = outbox.send_buffer(buffer, &self.transport.borrow(), &self.worker.spare);
         if sent.is_err() || !outbox.is_empty() {

@@ -64,11 +64,6 @@ impl Shelf {
         u64::from(full)
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
     /// One that is as `key` says already, and how many turned out to be of no use.
     pub(super) fn take(&self, key: &Key) -> (Option<Idle>, u64) {
         self.take_if(|idle| idle.key == *key)

@@ -106,13 +106,20 @@ impl Worker {
         }
     }
 
-    /// Whether the gate has been shut for longer than commands are held, or they are not held any more.
+    /// Whether the gate has been shut for longer than commands are held, or nothing is waited for any more.
     pub(crate) fn outage_has_outlasted_hold(&self) -> bool {
         let topology = self.topology.borrow();
         // What was published while this thread was paused may have ended it.
         self.lease.is_newest(&topology)
             && topology.gate != Gate::Open
-            && (self.gives_up.get() || topology.gate_since.elapsed() >= topology.hold_timeout)
+            && (self.gives_up_on(topology.gate)
+                || topology.gate_since.elapsed() >= topology.hold_timeout)
+    }
+
+    /// Whether what is in flight at such a gate is not waited for any more, because the process is about
+    /// to end; a primary that is only being replaced still answers.
+    fn gives_up_on(&self, gate: Gate) -> bool {
+        self.gives_up.get() && gate != Gate::Quiescing
     }
 
     /// When held commands will have waited long enough, or have; none while nothing is held.

@@ -126,7 +126,7 @@ impl Session {
 
     /// Nothing can be sent now.
     pub(super) fn hold(&self, intake: &mut Intake) -> Permit {
-        if self.worker.outage_has_outlasted_hold() {
+        if self.worker.gives_up.get() || self.worker.outage_has_outlasted_hold() {
             intake.end_wait();
             return Permit::Refuse;
         }

@@ -41,11 +41,8 @@ pub(super) const FAMILIES: &[Family] = &[
                (idle), being opened (connecting); at most 1 s ago.",
         collect: |scrape, out| {
             let mut count = |state, connections| out.labelled(&[PRIMARY, state], connections);
-            count("idle", scrape.sum(|worker| worker.gauges.links_idle.load()));
-            count(
-                "shared",
-                scrape.sum(|worker| worker.gauges.links_shared.load()),
-            );
+            count("idle", scrape.sum(|worker| worker.links_pooled.load()));
+            count("shared", scrape.sum(|worker| worker.links_shared.load()));
             count(
                 "pinned",
                 scrape.sum(|worker| worker.gauges.links_pinned.load()),
