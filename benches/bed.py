@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from contextlib import contextmanager
@@ -85,6 +86,20 @@ def rss_kib(pid):
     return 0
 
 
+class Pair:
+    """A certificate that nobody vouches for, its key, and both in one file as HAProxy wants them."""
+
+    def __init__(self, home):
+        self.cert, self.key, self.both = (home / name for name in ("cert.pem", "key.pem", "both.pem"))
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "2", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
+             "-keyout", self.key, "-out", self.cert],
+            check=True, capture_output=True, stdin=subprocess.DEVNULL,
+        )
+        self.both.write_text(self.cert.read_text() + self.key.read_text())
+
+
 class Server:
     """A connection to the server that stays open, so that asking does not count as connecting."""
 
@@ -121,10 +136,14 @@ class Bed:
         self.generator = Path(load_generator).resolve()
         server = program("valkey-server", "redis-server")
         self.children = []
-        self.primary, self.sentinel = free_port(), free_port()
+        self.pair = Pair(self.home)
+        self.primary, self.primary_tls, self.sentinel = free_port(), free_port(), free_port()
         self.start("server", self.primary, [
             server, "--port", self.primary, "--bind", "127.0.0.1", "--save", "",
             "--appendonly", "no", "--tcp-backlog", BACKLOG, "--maxclients", SERVER_CLIENTS,
+            "--tls-port", self.primary_tls, "--tls-auth-clients", "no",
+            "--tls-cert-file", self.pair.cert, "--tls-key-file", self.pair.key,
+            "--tls-ca-cert-file", self.pair.cert,
         ])
         self.server = Server(self.primary)
         self.server.ask("ACL", "SETUSER", USER, "on", f">{PASSWORD}", "~*", "&*", "+@all")
@@ -136,7 +155,7 @@ class Bed:
         )
         self.start("sentinel", self.sentinel, [server, conf, "--sentinel"])
 
-    def start(self, name, port, args):
+    def start(self, name, port, args, secured=False):
         env = {key: os.environ[key] for key in os.environ if not key.startswith("STEADFAST_")}
         log_path = self.home / f"{name}.log"
         with open(log_path, "wb") as log:
@@ -147,7 +166,7 @@ class Bed:
         self.children.append(child)
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline and child.poll() is None:
-            if answers(port):
+            if answers(port, secured):
                 return Instance(port, child)
             time.sleep(0.02)
         tail = log_path.read_text(errors="replace")[-2000:]
@@ -163,13 +182,21 @@ class Bed:
             self.end(child)
 
 
-def answers(port):
+def answers(port, secured):
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as link:
+            link = unverified().wrap_socket(link) if secured else link
             link.sendall(b"*1\r\n$4\r\nPING\r\n")  # twemproxy knows no inline commands
             return link.recv(64).startswith(b"+PONG")
     except OSError:
         return False
+
+
+def unverified():
+    """TLS as the benchmark speaks it: whom it talks to is known."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 class Failed(Exception):

@@ -32,6 +32,7 @@ class Row:
     threads: int = 0
     value_len: int = 32
     fresh: bool = False  # measured on an instance of its own
+    secured: bool = False  # clients come with TLS; the server is asked in plain text by proxies
     warms: bool = True
 
     def measure(self, bed, instance, scale):
@@ -50,7 +51,7 @@ class Benchmark(Row):
         args = [
             program("valkey-benchmark", "redis-benchmark"), "-h", "127.0.0.1",
             "-p", str(instance.port), "--csv", "-d", str(self.value_len),
-            "-n", str(requests), *self.args,
+            "-n", str(requests), *self.args, *(("--tls", "--insecure") if self.secured else ()),
         ]
         with Meter(bed, instance) as meter:
             try:
@@ -179,6 +180,17 @@ ROWS = [
     Storm("php", "connect + AUTH + SELECT + GET + close, 20 clients", 1.2),
     Latency("p99", "GET at 10,000 requests/s, 50 clients", 2.0),
     Idle("idle", "4,000 idle clients", 2.0, fresh=True, warms=False),
+    Benchmark(
+        "tls50", "TLS: GET 32 B, 50 clients", 2.0, secured=True, args=("-t", "get", "-c", "50"),
+    ),
+    Benchmark(
+        "tlsp16", "TLS: GET pipelined 16, 50 clients", 2.0, secured=True,
+        args=("-t", "get", "-c", "50", "-P", "16"), requests=400_000,
+    ),
+    Benchmark(
+        "tls1mb", "TLS: GET 1 MB, 4 clients", 3.0, secured=True,
+        value_len=1_000_000, args=("-t", "get", "-c", "4"), requests=1_500,
+    ),
 ]
 GROWTH = [
     Growth(f"clients{count}", f"{count:,}", GROWTH_SECONDS + count / 4_000, fresh=True,

@@ -108,17 +108,18 @@ class Run:
         }
 
     def instance(self, target, row):
-        wanted = (target.name, row.threads)
+        wanted = (target.name, row.threads, row.secured)
         if wanted not in self.instances:
-            self.instances[wanted] = target.start(self.bed, row.threads or None)
+            self.instances[wanted] = target.start(self.bed, row.threads or None, row.secured)
         return self.instances[wanted]
 
     def measure(self, target, row, scale):
         """The figures, or none and a note where there are none to be had."""
         if (target.name, row.key) in self.refused:
             return None
-        instance = target.start(self.bed) if row.fresh else self.instance(target, row)
+        instance = None
         try:
+            instance = target.start(self.bed) if row.fresh else self.instance(target, row)
             return row.measure(self.bed, instance, scale)
         except Failed as reason:
             self.refused.add((target.name, row.key))
@@ -126,7 +127,7 @@ class Run:
             say(self.results["notes"][-1])
             return None
         finally:
-            if row.fresh and instance.child:
+            if row.fresh and instance and instance.child:
                 self.bed.end(instance.child)
 
     def turn(self, row, number, scale):

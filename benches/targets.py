@@ -12,7 +12,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from bed import BACKLOG, PRIMARY_NAME, ROOT, Instance, free_port, program
+from bed import BACKLOG, PRIMARY_NAME, ROOT, Failed, Instance, free_port, program
 
 BINARY = ROOT / "target/release/steadfast"
 FLOOR = ROOT / "target/release/examples/floor"
@@ -28,6 +28,7 @@ class Target:
 
     name = ""
     version_flag = "--version"
+    knows_tls = False
 
     def __init__(self, path):
         self.path = path
@@ -40,14 +41,17 @@ class Target:
         found = VERSION.search(run.stdout + run.stderr)
         return found.group() if found else "unknown"
 
-    def start(self, bed, threads=None):
-        """A fresh instance."""
+    def start(self, bed, threads=None, secured=False):
+        """A fresh instance, with `secured` one that clients reach by TLS alone."""
+        if secured and not self.knows_tls:
+            raise Failed("knows no TLS")
         port, number = free_port(), next(numbers)
         name = f"{number}-{type(self).__name__}"
         conf = bed.home / f"{name}.conf"
-        return bed.start(name, port, self.command(bed, port, conf, threads))
+        pair = bed.pair if secured else None
+        return bed.start(name, port, self.command(bed, port, conf, threads, pair), secured)
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
         raise NotImplementedError
 
 
@@ -59,21 +63,24 @@ class Direct(Target):
     def __init__(self):
         super().__init__(program("valkey-server", "redis-server"))
 
-    def start(self, bed, threads=None):
-        return Instance(bed.primary)
+    def start(self, bed, threads=None, secured=False):
+        return Instance(bed.primary_tls if secured else bed.primary)
 
 
 class HAProxy(Target):
     name = "HAProxy"
     version_flag = "-v"
+    knows_tls = True
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
         conf.write_text(
             f"global\n  maxconn {CONNECTIONS_MAX}\n"
             + (f"  nbthread {threads}\n" if threads else "")
             + f"defaults\n  mode tcp\n  backlog {BACKLOG}\n  maxconn {CONNECTIONS_MAX}\n"
             "  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
-            f"listen redis\n  bind 127.0.0.1:{port}\n  server primary 127.0.0.1:{bed.primary}\n"
+            f"listen redis\n  bind 127.0.0.1:{port}"
+            + (f" ssl crt {pair.both}" if pair else "")
+            + f"\n  server primary 127.0.0.1:{bed.primary}\n"
         )
         return [self.path, "-db", "-f", conf]
 
@@ -84,7 +91,7 @@ class Twemproxy(Target):
     name = "twemproxy"
     version_flag = "--help"
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
         conf.write_text(
             f"bench:\n  listen: 127.0.0.1:{port}\n  redis: true\n  backlog: {BACKLOG}\n"
             f"  servers:\n   - 127.0.0.1:{bed.primary}:1\n"
@@ -99,8 +106,9 @@ class Envoy(Target):
     """As a TCP proxy. Its Redis filter knows no subscriptions and no blocking calls."""
 
     name = "Envoy"
+    knows_tls = True
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
         def at(number):
             return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
@@ -111,12 +119,11 @@ class Envoy(Target):
         }
         limits = {"max_connections": CONNECTIONS_MAX, "max_pending_requests": CONNECTIONS_MAX}
         endpoint = {"endpoint": {"address": at(bed.primary)}}
+        filters = [{"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy}]
         conf.write_text(json.dumps({"static_resources": {
             "listeners": [{
                 "name": "redis", "address": at(port), "tcp_backlog_size": BACKLOG,
-                "filter_chains": [{"filters": [
-                    {"name": "envoy.filters.network.tcp_proxy", "typed_config": proxy},
-                ]}],
+                "filter_chains": [{"filters": filters} | (self.socket(pair) if pair else {})],
             }],
             "clusters": [{
                 "name": "redis", "type": "STATIC", "connect_timeout": "5s",
@@ -131,6 +138,18 @@ class Envoy(Target):
             "--concurrency", threads or os.cpu_count(),
         ]
 
+    def socket(self, pair):
+        certificate = {
+            "certificate_chain": {"filename": str(pair.cert)},
+            "private_key": {"filename": str(pair.key)},
+        }
+        context = {
+            "@type": "type.googleapis.com/"
+                     "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": [certificate]},
+        }
+        return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
+
 
 class Floor(Target):
     """No proxy, but what none of this design can be faster than; it only knows the rows of GET 32 B."""
@@ -143,20 +162,28 @@ class Floor(Target):
     def version(self):
         return "counts bytes"
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
         return [self.path, "--listen", f"127.0.0.1:{port}", "--server", f"127.0.0.1:{bed.primary}"]
 
 
 class Steadfast(Target):
+    knows_tls = True
+
     def __init__(self, name, path, flags):
         super().__init__(path)
         self.name = name
         self.flags = flags
 
-    def command(self, bed, port, conf, threads):
+    def command(self, bed, port, conf, threads, pair):
+        listen = ["--listen", f"127.0.0.1:{port}"]
+        if pair:
+            listen = [
+                "--listen-tls", f"127.0.0.1:{port}", "--listen", "127.0.0.1:0",
+                "--listen-tls-cert-file", pair.cert, "--listen-tls-key-file", pair.key,
+            ]
         return [
             self.path, "run", "--sentinel", f"127.0.0.1:{bed.sentinel}",
-            "--primary-name", PRIMARY_NAME, "--listen", f"127.0.0.1:{port}",
+            "--primary-name", PRIMARY_NAME, *listen,
             "--admin-listen", "127.0.0.1:0",
             *(["--workers", threads] if threads else []), *self.flags,
         ]
