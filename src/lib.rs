@@ -142,7 +142,10 @@ pub async fn run(
     let (reports, incoming) = mpsc::channel(REPORTS_MAX);
     let status = discovery::StatusHandle::default();
     let lifecycle = Arc::new(Lifecycle::default());
-    let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
+    let held_bytes = Arc::new(worker::HeldBytes::new(
+        config.max_held_bytes,
+        config.max_output_bytes,
+    ));
     let (workers, doors) = start_workers(
         &config,
         &held_bytes,

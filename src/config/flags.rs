@@ -203,6 +203,10 @@ pub(super) struct ClientFlags {
     /// primary is shared: with more it is closed. On one of its own the server is made to wait instead
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = parse::size)]
     pub(super) client_output_limit: usize,
+    /// The same for all clients together: while more is kept, who has not read 256KiB is closed
+    /// [default: 256MiB, or a quarter of the control group's memory if that is less]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub(super) max_output_bytes: Option<usize>,
     /// What becomes of a blocking call, such as BLPOP, that still waits when the primary changes:
     /// `resume` asks the new one with the time that is left, `error` answers UNCERTAIN
     #[arg(

@@ -1,5 +1,5 @@
 //! How many clients the process can take: one descriptor for each and one for its link; and how much
-//! it may keep for those that wait.
+//! it may keep for those that wait, and for those that do not read.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,8 +9,10 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 const DESCRIPTORS_PER_CLIENT: u64 = 2;
 /// Most that is kept for waiting clients without being asked for.
 const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The part of the memory that may be taken up by that.
-const HELD_SHARE: u64 = 4;
+/// Most that is kept of replies to clients that do not read without being asked for.
+const OUTPUT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// The part of the memory that may be taken up by either.
+const SHARE: u64 = 4;
 /// What stands for a limit where the system sets none.
 const UNLIMITED: u64 = 1 << 20;
 
@@ -37,8 +39,17 @@ pub fn clients_for(descriptors: u64) -> usize {
 
 /// Bytes to keep for waiting clients where `memory` is all there is.
 pub(super) fn held_bytes_for(memory: Option<u64>) -> usize {
-    let share = memory.map_or(HELD_BYTES_MAX, |memory| memory / HELD_SHARE);
-    usize::try_from(share.min(HELD_BYTES_MAX)).unwrap_or(usize::MAX)
+    share_of(memory, HELD_BYTES_MAX)
+}
+
+/// Bytes of replies to keep for clients that do not read where `memory` is all there is.
+pub(super) fn output_bytes_for(memory: Option<u64>) -> usize {
+    share_of(memory, OUTPUT_BYTES_MAX)
+}
+
+fn share_of(memory: Option<u64>, most: u64) -> usize {
+    let share = memory.map_or(most, |memory| memory / SHARE);
+    usize::try_from(share.min(most)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -57,6 +68,8 @@ mod tests {
         assert_eq!(held_bytes_for(None), 64 << 20);
         assert_eq!(held_bytes_for(Some(64 << 20)), 16 << 20);
         assert_eq!(held_bytes_for(Some(1 << 40)), 64 << 20);
+        assert_eq!(output_bytes_for(Some(64 << 20)), 16 << 20);
+        assert_eq!(output_bytes_for(Some(1 << 40)), 256 << 20);
     }
 
     #[test]

@@ -224,6 +224,8 @@ pub struct Config {
     pub max_held_bytes_per_client: usize,
     /// Bytes kept of the replies on a shared link that one client does not read; with more it is closed.
     pub client_output_limit: usize,
+    /// Bytes kept of such replies for all clients; while there are more, few are kept for each.
+    pub max_output_bytes: usize,
     /// Limit on one dial.
     pub connect_timeout: Duration,
     /// Limit on one heartbeat.

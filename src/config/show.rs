@@ -126,6 +126,7 @@ fn effective(long: &str, written: &[String], config: &Config) -> Option<Vec<Stri
         "sentinel-username" => user(&config.sentinel_credentials),
         "listen-unix-mode" => one(format!("{:04o}", config.socket_permissions.mode)),
         "max-held-bytes" => one(config.max_held_bytes.to_string()),
+        "max-output-bytes" => one(config.max_output_bytes.to_string()),
         "max-clients" => one(config.max_clients.to_string()),
         "workers" => one(config.workers.to_string()),
         _ => None,

@@ -73,6 +73,7 @@ fn defaults_are_those_of_a_sidecar() {
     assert_eq!(config.hold_timeout, HoldTimeout::Auto);
     assert_eq!(config.max_held_bytes, 64 << 20);
     assert_eq!(config.max_held_bytes_per_client, 1 << 20);
+    assert_eq!(config.max_output_bytes, 256 << 20);
     assert_eq!(config.connect_timeout, Duration::from_secs(1));
     assert_eq!(config.heartbeat_timeout, Duration::from_secs(1));
     assert_eq!(config.poll_interval, Duration::from_secs(1));

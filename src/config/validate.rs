@@ -60,6 +60,10 @@ pub(super) fn config(
             .unwrap_or_else(|| limits::held_bytes_for(machine.memory)),
         max_held_bytes_per_client: cli.clients.max_held_bytes_per_client,
         client_output_limit: cli.clients.client_output_limit,
+        max_output_bytes: cli
+            .clients
+            .max_output_bytes
+            .unwrap_or_else(|| limits::output_bytes_for(machine.memory)),
         connect_timeout: cli.sentinel.connect_timeout,
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,
         poll_interval: cli.sentinel.poll_interval,

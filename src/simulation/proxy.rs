@@ -55,7 +55,10 @@ impl Proxy {
     ) -> Self {
         let (reports, incoming) = mpsc::channel(REPORTS_MAX);
         let (ids, scripts) = (Arc::default(), Arc::default());
-        let held_bytes = Arc::new(worker::HeldBytes::new(config.max_held_bytes));
+        let held_bytes = Arc::new(worker::HeldBytes::new(
+            config.max_held_bytes,
+            config.max_output_bytes,
+        ));
         let mut pauses = Pauses::default();
         let mut doors = Vec::new();
         let lifecycle = Lifecycle::default();

@@ -13,7 +13,8 @@ use super::session::{Route, Session};
 use super::sharing::UNREAD_MAX;
 
 /// What the log says of one, and not of each.
-const SLOW: &str = "a client does not read its replies: closed (--client-output-limit)";
+const SLOW: &str =
+    "a client does not read its replies: closed (--client-output-limit, --max-output-bytes)";
 
 /// Up to so much is kept back of what may be a client's last word: more shows that it is none, and would
 /// count as what the client does not read.
@@ -65,10 +66,11 @@ impl Session {
     /// Nobody else waits for a client that does not read, so that what it is sent on a shared link has
     /// to be kept; but not without end.
     fn close_if_flooded(&self, unread: usize) {
+        self.weigh_unread(unread);
         if unread > UNREAD_MAX && self.is_on_shared() {
             self.note_bulk();
         }
-        if unread > self.worker.config.client_output_limit && self.is_on_shared() {
+        if unread > self.output_limit() && self.is_on_shared() {
             if may_be_made(SLOW) {
                 tracing::warn!(event = "client_too_slow", unread, "{SLOW}");
             }
@@ -78,6 +80,14 @@ impl Session {
             // Its link is in the middle of its replies here, so the task draws the conclusions.
             self.phase.set(Phase::Ended);
             self.task.wake();
+        }
+    }
+
+    /// Bytes that are kept for this client: few, while as many as may be are kept for all.
+    fn output_limit(&self) -> usize {
+        match self.worker.held_bytes.replies.is_reached() {
+            true => UNREAD_MAX,
+            false => self.worker.config.client_output_limit,
         }
     }
 
@@ -135,7 +145,9 @@ impl Session {
             if flushed.is_err() {
                 self.lose_client();
             }
-            if self.outbox.borrow().is_empty() {
+            let unread = self.unread();
+            self.weigh_unread(unread);
+            if unread == 0 {
                 break;
             }
             match self.transport.borrow().poll_write_ready(cx) {

@@ -1,55 +1,33 @@
-//! How many bytes of commands the process keeps for clients that wait, over all workers. Written only
-//! while something is kept: with the gate open and nothing to be sent again it is but read.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! How many bytes the process keeps for its clients: of commands that wait, and of replies that are not
+//! read. Counts are written only while something is kept: with the gate open, nothing to be sent again and
+//! all that was answered read they are but looked at.
 
 use super::backlog::bytes_of;
+use super::budget::Budget;
 use super::case::Case;
 use super::intake::Intake;
 use super::session::{Route, Session};
 use super::slot::Kind;
 
-/// The count of a process, and its bound.
+/// By how much what a client has not read changes before that is counted.
+const COUNTED_STEP: usize = 16 * 1024;
+
+/// What the process keeps.
 #[derive(Debug)]
 pub struct HeldBytes {
-    now: AtomicUsize,
-    most: usize,
+    /// Commands that wait: `--max-held-bytes`.
+    pub commands: Budget,
+    /// Replies on shared links that clients do not read: `--max-output-bytes`.
+    pub replies: Budget,
 }
 
 impl HeldBytes {
-    /// None yet, and so many at most.
+    /// Nothing yet, and so much at most.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        let now = AtomicUsize::new(0);
-        Self { now, most }
-    }
-
-    /// Bytes kept at this moment.
-    #[must_use]
-    pub fn now(&self) -> usize {
-        self.now.load(Ordering::Relaxed)
-    }
-
-    /// `--max-held-bytes`.
-    #[must_use]
-    pub fn most(&self) -> usize {
-        self.most
-    }
-
-    fn is_reached(&self) -> bool {
-        self.now() >= self.most
-    }
-
-    fn room(&self) -> usize {
-        self.most.saturating_sub(self.now())
-    }
-
-    /// A client for whom `before` bytes were kept now has `after`.
-    pub(super) fn change(&self, before: usize, after: usize) {
-        if after >= before {
-            self.now.fetch_add(after - before, Ordering::Relaxed);
-        } else {
-            self.now.fetch_sub(before - after, Ordering::Relaxed);
+    pub fn new(commands: usize, replies: usize) -> Self {
+        Self {
+            commands: Budget::new(commands),
+            replies: Budget::new(replies),
         }
     }
 }
@@ -63,18 +41,27 @@ impl Session {
             0
         };
         let again = self.backlog.borrow().bytes();
-        intake.charge(&self.worker.held_bytes, input + again);
+        intake.charge(&self.worker.held_bytes.commands, input + again);
     }
 
     /// Whether this client is not read because what it sends would have to be kept, and the process
     /// keeps all that it may.
     pub(super) fn is_held_off(&self, intake: &Intake) -> bool {
-        let reached = self.worker.held_bytes.is_reached();
+        let reached = self.worker.held_bytes.commands.is_reached();
         let off = reached && !self.passes_on(intake) && !self.worker.outage_has_outlasted_hold();
         if off {
             self.worker.holds_off.set(true);
         }
         off
+    }
+
+    /// Tells the process how much of what this client was sent it has not read, roughly.
+    pub(super) fn weigh_unread(&self, unread: usize) {
+        let counted = self.counted_unread.get();
+        if unread.abs_diff(counted) >= COUNTED_STEP || (unread == 0 && counted > 0) {
+            self.counted_unread.set(unread);
+            self.worker.held_bytes.replies.change(counted, unread);
+        }
     }
 
     fn passes_on(&self, intake: &Intake) -> bool {
@@ -88,7 +75,7 @@ impl Session {
 
     /// What a lost link leaves behind beyond what the process may keep cannot be sent again.
     pub(super) fn drop_excess(&self, cases: &mut [Case]) {
-        let mut room = self.worker.held_bytes.room();
+        let mut room = self.worker.held_bytes.commands.room();
         for case in cases {
             let len = case.frame.as_ref().map_or(0, |frame| bytes_of(frame));
             match room.checked_sub(len) {

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::resp::RequestScanner;
 
 use super::Worker;
-use super::held_bytes::HeldBytes;
+use super::budget::Budget;
 
 /// A client's input that is not yet passed on.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ impl Intake {
     }
 
     /// Has `bytes` counted as kept for this client.
-    pub(super) fn charge(&mut self, held_bytes: &HeldBytes, bytes: usize) {
+    pub(super) fn charge(&mut self, held_bytes: &Budget, bytes: usize) {
         let before = std::mem::replace(&mut self.charged, bytes);
         if before != bytes {
             held_bytes.change(before, bytes);

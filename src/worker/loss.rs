@@ -101,7 +101,7 @@ impl Session {
         // sent again in part.
         let earlier = self.backlog.borrow_mut().take();
         cases.extend(earlier.into_iter().map(Case::unsent));
-        intake.charge(&self.worker.held_bytes, 0);
+        intake.charge(&self.worker.held_bytes.commands, 0);
         self.drop_excess(&mut cases);
         let hole = std::mem::take(&mut intake.holed).then_some(HOLE);
         let topology = self.worker.topology();

@@ -20,7 +20,7 @@
 //! becomes of each `case` (pure), the `backlog` keeps what is to be sent again until `resending` does
 //! so, and `restoring` makes the next link what the last one was, from the client's `settings`,
 //! `subscriptions` and `transaction`. `refusing` hides errors that prove that nothing was executed;
-//! `held` serves clients while there is no primary, within what `held_bytes` allows, `failing` tells
+//! `held` serves clients while there is no primary, within what `held_bytes` allows (a `budget` each for commands and replies), `failing` tells
 //! those who waited too long, and `hopeless` ends the transactions that this has broken; `unblocking`
 //! calls waiting pops back before a planned failover.
 //!
@@ -35,6 +35,7 @@
 
 mod accounts;
 mod backlog;
+mod budget;
 mod case;
 mod commons;
 mod counters;
@@ -95,6 +96,7 @@ mod verdict;
 mod waiting;
 mod wake;
 
+pub use budget::Budget;
 pub use counters::{Count, Counters, DoorCounters, Gauges};
 pub use held_bytes::HeldBytes;
 pub use ids::Ids;

@@ -61,6 +61,8 @@ pub(crate) struct Session {
     pub(crate) intake: RefCell<Intake>,
     pub(crate) state: RefCell<ClientState>,
     pub(super) outbox: RefCell<Outbox>,
+    /// As much of it as the process has counted.
+    pub(super) counted_unread: Cell<usize>,
     /// The node's role is to be asked after this client's next login.
     pub(crate) role_pending: Cell<bool>,
     /// A half-closed client's replies are given a limited time already.
@@ -125,6 +127,7 @@ impl Session {
             intake: RefCell::new(Intake::new(&worker.config)),
             state: RefCell::default(),
             outbox: RefCell::default(),
+            counted_unread: Cell::new(0),
             role_pending: Cell::new(false),
             lingering: Cell::new(false),
             backlog: RefCell::default(),
@@ -150,7 +153,8 @@ impl Session {
     async fn run(self: Rc<Self>) {
         poll_fn(|cx| self.poll(cx)).await;
         if self.phase.get() == Phase::Parting {
-            self.part().await;
+            // Its timer would make each session's task larger, and few ever get here.
+            Box::pin(self.part()).await;
         }
         // A dial may still be under way; what it brings is not wanted any more.
         let has_left = self.phase.replace(Phase::Ended) == Phase::HalfClosed;
@@ -158,8 +162,9 @@ impl Session {
         self.give_up_link();
         let mut intake = self.intake.borrow_mut();
         intake.end_hold(&self.worker, HoldEnd::ClientGone);
-        intake.charge(&self.worker.held_bytes, 0);
+        intake.charge(&self.worker.held_bytes.commands, 0);
         drop(intake);
+        self.weigh_unread(0);
         self.worker.sessions.borrow_mut().remove(self.key);
         // Of a client that has said all, the socket that goes with the last of us ends as quietly.
         if !has_left || Rc::strong_count(&self) > 1 {

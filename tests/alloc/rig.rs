@@ -59,7 +59,10 @@ impl Rig {
             let counters = Arc::new(worker::Counters::default());
             let (clients, incoming) = mpsc::channel(listener::HAND_OVER_MAX);
             let parts = worker::Parts {
-                held_bytes: Arc::new(worker::HeldBytes::new(config.max_held_bytes)),
+                held_bytes: Arc::new(worker::HeldBytes::new(
+                    config.max_held_bytes,
+                    config.max_output_bytes,
+                )),
                 scripts: Arc::default(),
                 config: config.clone(),
                 view,

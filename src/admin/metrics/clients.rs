@@ -204,14 +204,14 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Gauge,
         labels: &[],
         help: "Bytes of commands that are kept.",
-        collect: |scrape, out| out.value(scrape.state.held_bytes.now()),
+        collect: |scrape, out| out.value(scrape.state.held_bytes.commands.now()),
     },
     Family {
         name: "steadfast_held_bytes_limit",
         kind: Gauge,
         labels: &[],
         help: "Bytes of commands that may be kept (--max-held-bytes).",
-        collect: |scrape, out| out.value(scrape.state.held_bytes.most()),
+        collect: |scrape, out| out.value(scrape.state.held_bytes.commands.most()),
     },
     Family {
         name: "steadfast_hold_duration_seconds",

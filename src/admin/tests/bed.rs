@@ -69,7 +69,7 @@ impl Bed {
             topology: publisher.handle(),
             discovery: discovery.clone(),
             workers: workers.clone(),
-            held_bytes: Arc::new(HeldBytes::new(1 << 20)),
+            held_bytes: Arc::new(HeldBytes::new(1 << 20, 1 << 20)),
             max_clients: 100,
             reloads: Arc::default(),
             tls: crate::tls::Legs::default(),

@@ -41,6 +41,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         max_held_bytes: 64 << 20,
         max_held_bytes_per_client: 1 << 20,
         client_output_limit: 64 << 20,
+        max_output_bytes: 256 << 20,
         connect_timeout: LIMIT,
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,

@@ -263,6 +263,32 @@ fn who_does_not_read_more_than_may_be_kept_is_closed_and_nobody_else() {
 }
 
 #[test]
+fn those_who_do_not_read_more_than_may_be_kept_for_all_are_closed_and_nobody_else() {
+    let bed = Bed::lonely();
+    let limit = sharing(&bed).flag("--max-output-bytes", "8MiB");
+    let proxy = limit.flag("--workers", "1").start_ready();
+    let mut other = proxy.connect();
+    let value = "v".repeat(1_000_000);
+    assert!(other.call(&["SET", "large", &value]).is_ok());
+    // None of them comes near what one alone may leave unread: 64 MiB.
+    let mut greedy: Vec<_> = (0..10).map(|_| proxy.connect()).collect();
+    for client in &mut greedy {
+        let asked = command(&["GETEX", "large"]).repeat(40);
+        client.send_raw(&asked).unwrap();
+    }
+    wait_until(SOON, "some are closed", || {
+        is_served_promptly(&mut other);
+        !proxy.events("client_too_slow").is_empty()
+    });
+    let got_all = |client: &mut Client| (0..40).all(|_| client.reply().is_ok());
+    let served = greedy.iter_mut().map(got_all).filter(|all| *all).count();
+    assert!(served < greedy.len(), "all got all");
+    is_served_promptly(&mut other);
+    let peak = proxy.peak_rss_kib();
+    assert!(peak < 100 * 1024, "{peak} KiB");
+}
+
+#[test]
 fn a_large_value_is_in_nobodys_way() {
     let bed = Bed::lonely();
     let proxy = alone_on_a_worker(&bed);
