@@ -52,7 +52,7 @@ run_check() {
 if [ $# -eq 0 ]; then
     set -- cli.sh tls.sh redis_py.py php_client.php ioredis.cjs \
         readme_shell.sh readme_django.py readme_php.sh readme_kubernetes.py \
-        bench.py failover/judge_test.py failover/run.sh
+        bench.py rolling/main.py failover/judge_test.py failover/run.sh
 fi
 passed=0
 failed=0
