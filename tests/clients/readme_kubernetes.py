@@ -1,5 +1,6 @@
 """The README's manifest and the sidecar of deploy/: they satisfy the strict Kubernetes schema, and the pods
-meet the restricted security standard. The rest of deploy/ is checked by tests/deploy."""
+meet the restricted security standard. With the variables of the README's the program serves and passes the
+probes. The rest of deploy/ is checked by tests/deploy."""
 
 import pathlib
 import subprocess
@@ -8,10 +9,16 @@ import sys
 import kubernetes_validate
 import yaml
 from readme import README, block
+from started import in_pod
 
 # Native sidecars are on by default since 1.29; the newest is what the schema package has.
 VERSIONS = ("1.29", "1.37")
 DEPLOY = README.parent / "deploy" / "kustomize"
+# What the README says of it.
+CONFIG_MAP = {
+    "metadata": {"name": "valkey-sentinel"},
+    "data": {"VALKEY_SENTINEL_HOST": "valkey-sentinel", "VALKEY_SENTINEL_PORT": "26379"},
+}
 
 
 def containers(pod):
@@ -43,7 +50,20 @@ def check(text, where):
     return kinds
 
 
+def check_run(text):
+    """The sidecar comes up, for its own pod alone."""
+    (deployment,) = yaml.safe_load_all(text)
+    (sidecar,) = deployment["spec"]["template"]["spec"]["initContainers"]
+    assert sidecar["restartPolicy"] == "Always"
+    (listen,) = [one["value"] for one in sidecar["env"] if one["name"] == "STEADFAST_LISTEN"]
+    assert listen.startswith("127.0.0.1:"), listen
+    with in_pod(sidecar, CONFIG_MAP) as steadfast:
+        steadfast.serves()
+        steadfast.passes_all(sidecar)
+
+
 check(block("kubernetes"), "README.md")
+check_run(block("kubernetes"))
 for overlay in ("example-sidecar",):
     folder = DEPLOY / overlay
     if not folder.is_dir():

@@ -51,7 +51,8 @@ run_check() {
 
 if [ $# -eq 0 ]; then
     set -- cli.sh tls.sh redis_py.py php_client.php ioredis.cjs \
-        readme_shell.sh readme_django.py readme_php.sh readme_kubernetes.py \
+        readme_shell.py readme_systemd.py readme_django.py readme_php.sh \
+        readme_kubernetes.py readme_deployment.py \
         bench.py rolling/main.py failover/judge_test.py failover/run.sh
 fi
 passed=0

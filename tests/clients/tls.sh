@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TLS with certificates on both sides: redis-cli --tls, redis-py by a rediss:// URL and valkey-py by a
-# valkeys:// one, through a Steadfast of its own in front of the same bed.
+# valkeys:// one, through a Steadfast of its own in front of the same bed. What the README shows, which needs
+# servers with TLS, can be used with these files.
 set -euo pipefail
 
 dir=$(mktemp -d)
@@ -22,6 +23,17 @@ key ca
 openssl req -x509 -key "$dir/ca.key" -subj '/CN=tests' -days 2 -out "$dir/ca.crt"
 sign server IP:127.0.0.1,DNS:localhost
 sign client DNS:client
+
+mkdir "$dir/readme"
+ln -s "$dir/ca.crt" "$dir/readme/ca.crt"
+ln -s "$dir/server.crt" "$dir/readme/tls.crt"
+ln -s "$dir/server.key" "$dir/readme/tls.key"
+ln -s "$STEADFAST" "$dir/readme/steadfast"
+shown=$(python tests/clients/readme.py tls)
+(cd "$dir/readme" && PATH=$PWD:$PATH bash -c "$shown --check-config" >"$dir/checked" 2>&1) || {
+    cat "$dir/checked"
+    exit 1
+}
 
 "$STEADFAST" run --sentinel "$SENTINELS" --primary-name "$PRIMARY_NAME" --listen off \
     --listen-tls 127.0.0.1:0 --admin-listen off --log-format json \
