@@ -73,7 +73,7 @@ soak: ## the long tests; figures of failovers in results/, resumed where they en
 	@tests/setup.sh newer
 	@mkdir -p results
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- soak:: storm:: resources:: partition:: sharing::
-	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- --nocapture --test-threads=1 hostile::
+	STEADFAST_SOAK=1 $(CARGO) test --locked --release --test it -- --nocapture --test-threads=1 hostile:: fleet::
 	STEADFAST_SOAK=1 $(CARGO) test --locked --release --lib -- --nocapture simulation:: splitting::
 	STEADFAST_SOAK=1 STEADFAST_POOL=session $(CARGO) test --locked --release --lib -- --nocapture simulation::
 	STEADFAST_POOL=session $(CARGO) test --locked --release --test it

@@ -29,6 +29,7 @@ mod dormant;
 mod drain;
 mod endings;
 mod failover;
+mod fleet;
 mod held_bytes;
 mod hold;
 mod hostile;
