@@ -65,8 +65,8 @@ pub struct Door {
 }
 
 /// Accepts from `listener` until `stages` says that no client is to come in any more, and then those who
-/// were connected already: a listener that is closed resets them. With `tls`, clients that will be
-/// secured by the worker they get.
+/// were connected already: a listener that is closed resets them. One that is lent leaves them to the next
+/// process. With `tls`, clients that will be secured by the worker they get.
 pub async fn accept(
     listener: Listener,
     tls: Option<Arc<Server>>,
@@ -82,16 +82,16 @@ pub async fn accept(
     let mut taken = 0_u32;
     let mut closing = stages.clone();
     let mut closing = pin!(closing.beyond(Stage::Serving));
-    // Newcomers without end must not hide that.
-    while !taken.is_multiple_of(TURN_MAX) || stages.now() == Stage::Serving {
+    loop {
         taken = taken.wrapping_add(1);
         if taken.is_multiple_of(TURN_MAX) {
             yield_now().await;
         }
         let accepted = tokio::select! {
+            // First of all, for newcomers without end would hide it.
             biased;
-            accepted = accept_one(&listener, &bell) => accepted,
             () = &mut closing => break,
+            accepted = accept_one(&listener, &bell) => accepted,
         };
         match accepted {
             Ok(client) => {
@@ -106,7 +106,9 @@ pub async fn accept(
             }
         }
     }
-    accept_rest(&listener, tls.as_ref(), &doors, max_clients).await;
+    if !listener.is_lent() {
+        accept_rest(&listener, tls.as_ref(), &doors, max_clients).await;
+    }
 }
 
 /// Takes in whoever waits at a listener that is about to be closed.
@@ -182,4 +184,49 @@ fn load(door: &Door) -> usize {
     usize::try_from(door.counters.clients.load())
         .unwrap_or(usize::MAX)
         .saturating_add(on_the_way)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use crate::shutdown::Lifecycle;
+
+    use super::*;
+
+    /// How many of the clients that wait at a listener get in, when the process stops before it has
+    /// accepted any.
+    async fn taken_in(waiting: usize, lend: impl FnOnce(Listener) -> Listener) -> usize {
+        let socket = bind(&HostPort::new("127.0.0.1", 0))
+            .expect("a free port")
+            .remove(0);
+        let address = socket.local_addr().expect("its address");
+        let kept = socket.try_clone().expect("a descriptor");
+        let connect = |_| TcpStream::connect(address).expect("it listens");
+        let clients: Vec<_> = (0..waiting).map(connect).collect();
+        let (sender, mut receiver) = mpsc::channel(HAND_OVER_MAX);
+        let door = Door {
+            clients: sender,
+            counters: Arc::default(),
+        };
+        let lifecycle = Lifecycle::default();
+        lifecycle.advance(Stage::Draining);
+        let listener = lend(socket.into());
+        let (doors, stages) = ([door].into(), lifecycle.stages());
+        accept(listener, None, doors, usize::MAX, stages).await;
+        let left = std::iter::from_fn(|| kept.accept().ok()).count();
+        let taken = std::iter::from_fn(|| receiver.try_recv().ok()).count();
+        assert_eq!(taken + left, clients.len());
+        taken
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_socket_that_is_closed_is_taken_in() {
+        assert_eq!(taken_in(20, |listener| listener).await, 20);
+    }
+
+    #[tokio::test]
+    async fn who_waits_at_a_socket_that_stays_open_is_left_to_the_next_process() {
+        assert_eq!(taken_in(20, Listener::lent).await, 0);
+    }
 }

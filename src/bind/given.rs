@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 
 use socket2::{Domain, SockRef};
 use steadfast::config::{self, Config};
@@ -81,10 +82,16 @@ pub(crate) fn take(config: &Config) -> Result<Given, Fault> {
         let name = name.unwrap_or_default();
         let purpose = Purpose::of(&name).ok_or_else(|| Fault::Name(name.clone()))?;
         let unusable = |error| Fault::Socket { name, error };
-        let socket = listener(socket.into_std()).map_err(unusable)?;
+        let socket = listening(socket.into_std()).map_err(unusable)?;
         given.add(purpose, socket, config)?;
     }
     Ok(given)
+}
+
+/// A socket that listens.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
 /// What a socket is for.
@@ -109,16 +116,16 @@ impl Purpose {
 }
 
 impl Given {
-    fn add(&mut self, purpose: Purpose, socket: Listener, config: &Config) -> Result<(), Fault> {
+    fn add(&mut self, purpose: Purpose, socket: Socket, config: &Config) -> Result<(), Fault> {
         match (purpose, socket) {
-            (Purpose::Admin, Listener::Tcp(socket)) => self.admin.push(socket),
-            (Purpose::Admin, Listener::Unix(_)) => return Err(Fault::AdminUnix),
+            (Purpose::Admin, Socket::Tcp(socket)) => self.admin.push(socket),
+            (Purpose::Admin, Socket::Unix(_)) => return Err(Fault::AdminUnix),
             (Purpose::ClientsTls, _) if config.tls.listen.is_none() => {
                 return Err(Fault::NoCertificate);
             }
             (purpose, socket) => {
                 let secured = purpose == Purpose::ClientsTls;
-                refuse_open(&socket, secured, config)?;
+                let socket = for_clients(socket, secured, config)?;
                 match secured {
                     true => self.clients_tls.push(socket),
                     false => self.clients.push(socket),
@@ -129,20 +136,22 @@ impl Given {
     }
 }
 
-/// The same rule as for `--listen`.
-fn refuse_open(socket: &Listener, secured: bool, config: &Config) -> Result<(), Fault> {
-    let Listener::Tcp(tcp) = socket else {
-        return Ok(());
+/// By TCP under the same rule as `--listen`.
+fn for_clients(socket: Socket, secured: bool, config: &Config) -> Result<Listener, Fault> {
+    let tcp = match socket {
+        Socket::Unix(unix) => return Ok(Listener::from(unix).lent()),
+        Socket::Tcp(tcp) => tcp,
     };
     let unusable = |error| Fault::Socket {
-        name: socket.to_string(),
+        name: "TCP".to_owned(),
         error,
     };
     let address = tcp.local_addr().map_err(unusable)?;
-    config::refuse_open(config, &address.into(), secured).map_err(Fault::Open)
+    config::refuse_open(config, &address.into(), secured).map_err(Fault::Open)?;
+    Ok(Listener::from(tcp).lent())
 }
 
-fn listener(socket: OwnedFd) -> io::Result<Listener> {
+fn listening(socket: OwnedFd) -> io::Result<Socket> {
     let known = SockRef::from(&socket);
     if !known.is_listener()? {
         let reason = "it does not listen";
@@ -152,8 +161,8 @@ fn listener(socket: OwnedFd) -> io::Result<Listener> {
     known.set_cloexec(true)?;
     let unix = known.domain()? == Domain::UNIX;
     match unix {
-        true => Ok(Listener::Unix(socket.into())),
-        false => Ok(Listener::Tcp(socket.into())),
+        true => Ok(Socket::Unix(socket.into())),
+        false => Ok(Socket::Tcp(socket.into())),
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, lchown};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -108,7 +109,7 @@ fn listen_by_name(name: &str) -> io::Result<Listener> {
 fn begin(socket: Socket) -> io::Result<Listener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Listener::Unix(socket.into()))
+    Ok(UnixListener::from(socket).into())
 }
 
 /// One of us at a time looks for, removes or makes a socket in the directory of `path`: else one could

@@ -11,21 +11,37 @@ use super::{Incoming, has_options, set_options};
 
 /// Where clients come in; non-blocking.
 #[derive(Debug)]
-pub enum Listener {
-    /// By TCP.
+pub struct Listener {
+    socket: Socket,
+    is_lent: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpListener),
-    /// By a Unix socket.
     Unix(UnixListener),
 }
 
 impl Listener {
+    /// The same, which whoever started this process keeps open for the next one.
+    #[must_use]
+    pub fn lent(self) -> Self {
+        let is_lent = true;
+        Self { is_lent, ..self }
+    }
+
+    /// Whether those who wait at it lose nothing when this process closes it: the next one takes them in.
+    pub fn is_lent(&self) -> bool {
+        self.is_lent
+    }
+
     /// The next client, non-blocking and with its options set.
     ///
     /// # Errors
     /// `WouldBlock` when none waits; the system's, and a client's that is already gone.
     pub fn accept(&self) -> io::Result<Incoming> {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.socket {
+            Socket::Tcp(listener) => {
                 let (client, _) = listener.accept()?;
                 client.set_nonblocking(true)?;
                 if !has_options(&client)? {
@@ -33,7 +49,7 @@ impl Listener {
                 }
                 Ok(Incoming::Tcp(client))
             }
-            Self::Unix(listener) => {
+            Socket::Unix(listener) => {
                 let (client, _) = listener.accept()?;
                 client.set_nonblocking(true)?;
                 Ok(Incoming::Unix(client))
@@ -44,12 +60,12 @@ impl Listener {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(listener) => match listener.local_addr() {
+        match &self.socket {
+            Socket::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => address.fmt(f),
                 Err(error) => error.fmt(f),
             },
-            Self::Unix(listener) => match listener.local_addr() {
+            Socket::Unix(listener) => match listener.local_addr() {
                 Ok(address) => f.write_str(&written(&address)),
                 Err(error) => error.fmt(f),
             },
@@ -68,21 +84,28 @@ fn written(address: &SocketAddr) -> String {
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener) => listener.as_fd(),
+        match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener) => listener.as_fd(),
         }
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
+        Socket::Tcp(listener).into()
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
+        Socket::Unix(listener).into()
+    }
+}
+
+impl From<Socket> for Listener {
+    fn from(socket: Socket) -> Self {
+        let is_lent = false;
+        Self { socket, is_lent }
     }
 }

@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::proxy::{Builder, Proxy};
 use crate::value::Value;
 
+use super::crowd::{Crowd, check};
 use super::{SOON, told};
 
 /// Keeps every message it gets, until its socket is gone.
@@ -87,6 +88,24 @@ fn a_restart_on_sockets_of_the_manager_refuses_nobody() {
     let second = handed(&bed, &clients, &admin).start_ready();
     assert_eq!(between.reply_within(SOON).unwrap(), Value::Int(2));
     assert_eq!(second.connect().call(&["INCR", "n"]), Value::Int(3));
+}
+
+#[test]
+fn a_restart_on_sockets_of_the_manager_costs_no_request() {
+    let bed = Bed::lonely();
+    let ((clients, at), (admin, _)) = (listener(), listener());
+    let first = handed(&bed, &clients, &admin).start_ready();
+    let crowd = Crowd::start(Arc::new(move || Some(at)));
+    crowd.wait_served();
+    first.terminate();
+    assert_eq!(told(&first).1, 0);
+    let second = handed(&bed, &clients, &admin).start_ready();
+    crowd.wait_served();
+    let all = crowd.stop();
+    check(&all, &bed);
+    // Who came back while the first one ended was left to the second.
+    assert!(all.iter().all(|seen| seen.closed == 1), "{all:?}");
+    drop(second);
 }
 
 #[test]
