@@ -13,7 +13,7 @@ SYSCONFDIR ?= /etc
 BINARY ?= target/release/steadfast
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install static release test test-rust test-clients test-deploy soak bench lint fuzz image clean
+.PHONY: help demo build install static release test test-rust test-clients test-browser test-deploy soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -63,6 +63,12 @@ test-clients: ## redis-py, phpredis, ioredis, the CLI and the README's blocks
 	@tests/setup.sh server
 	@tests/setup.sh clients
 	@tests/clients/run.sh
+
+test-browser: ## the status page in a real browser, which it installs (some 200 MB); part of test-clients where there is one
+	@tests/setup.sh server
+	@tests/setup.sh clients
+	@tests/setup.sh browser
+	@tests/clients/run.sh browser/main.py
 
 test-deploy: ## what is below deploy/, and the image, without a cluster
 	@tests/setup.sh deploy

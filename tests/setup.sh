@@ -11,7 +11,8 @@
 #   tests/setup.sh release   what checks the SBOM that `make release` writes
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
 #   tests/setup.sh deploy    kubectl, helm, schemas and linters for what is below deploy/
-#   tests/setup.sh           all but servers, fuzz, release and peers
+#   tests/setup.sh browser   Chromium, in which the status page is looked at
+#   tests/setup.sh           all but servers, fuzz, release, peers and browser
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -291,6 +292,11 @@ fetch_promtool() {
     rm -rf "$dir"
 }
 
+# Some 200 MB with all it needs, so only for those who ask for it.
+setup_browser() {
+    have chromium || have chromium-browser || have google-chrome || apt_install chromium
+}
+
 setup_release() {
     setup_venv
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
@@ -323,6 +329,7 @@ promtool) setup_promtool ;;
 release) setup_release ;;
 peers) setup_peers ;;
 deploy) setup_deploy ;;
+browser) setup_browser ;;
 all)
     setup_server
     setup_newer
@@ -332,7 +339,7 @@ all)
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|deploy|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|deploy|browser|all]"
     exit 64
     ;;
 esac

@@ -203,6 +203,14 @@ class Bed:
             and all(one["flags"] == one["role-reported"] == "slave" for one in replicas)
         )
 
+    def wait_settled(self):
+        """Until one failover could follow another."""
+        wait_for(
+            "the deployment to be whole",
+            lambda: self._replicas_online(self.primary() or self.nodes[0]) == NODES - 1
+            and all(map(self._is_settled, self.sentinels)),
+        )
+
     def named_primary(self, sentinel):
         """Port of the primary this Sentinel names."""
         answer = ask(sentinel, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", PRIMARY_NAME)
