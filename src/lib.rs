@@ -13,13 +13,18 @@
 //!   admin HTTP, signals: control thread
 //! ```
 //!
+//! That, but for the threads, the admin port and the signals, is a *front*: one for each endpoint, so
+//! that a process may serve several primaries. Fronts share nothing else but bounds: what one meets,
+//! from a Sentinel that hangs to an outage without end, another does not feel.
+//!
 //! # Code map, in reading order
 //! - [`config`]: flags, environment and a file become one validated [`config::Config`].
 //! - [`discovery`]: asks and hears all Sentinels, chooses the primary (`election`, pure), watches
 //!   it (`probe`), and publishes.
 //! - [`topology`]: the published snapshot, the two-step switch, the lease.
+//! - [`front`]: puts together what one endpoint is made of, and starts them all on the threads.
 //! - [`listener`]: binds, accepts, hands over.
-//! - [`worker`]: the data path, one thread each.
+//! - [`worker`]: the data path of a front on one thread.
 //! - [`resp`]: framing, and what commands are (`class`: a table made from what servers say), pure.
 //! - [`check`]: `steadfast check`.
 //! - [`admin`]: the HTTP port. [`count`]: numbers that one thread writes and others read. [`net`]: sockets, by TCP, under TLS or Unix. [`tls`]: certificates, whom to
@@ -54,6 +59,9 @@
 //! - Before the time to drain is over nobody loses an answer by the end of the process; and what comes
 //!   after a client was told of the end is not executed.
 //!
+//! - Nothing that a front waits for is held by another; what they count together only ever refuses or
+//!   slows those who come anew, or wait already.
+//!
 //! # Dependencies
 //! - `tokio`: runtimes and sockets. `tokio-util`: cancellation tokens, reads into buffers.
 //! - `bytes`: the buffers large bodies travel in. `slab`: a worker's registry of sessions.
@@ -74,6 +82,7 @@ pub mod check;
 pub mod config;
 pub mod count;
 pub mod discovery;
+pub mod front;
 pub mod listener;
 pub mod net;
 pub mod reload;
@@ -91,115 +100,75 @@ pub mod worker;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use admin::{AdminState, Controls};
 use config::Config;
-use listener::Door;
+use front::{Front, Plan, Shared, Source};
 use net::Listener;
 use reload::Asked;
-use shutdown::{Lifecycle, Orders, Stage, Stages};
+use secrets::Password;
+use shutdown::{Lifecycle, Orders, Stage};
 use stopping::End;
-use topology::{Publisher, Report, View};
 
-/// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
-const REPORTS_MAX: usize = 64;
-
-/// The sockets [`run`] serves, bound beforehand, so that a taken port is said at once.
+/// One of the places that [`run`] serves: who is to be found, and the sockets at which clients come in,
+/// bound beforehand, so that a taken port is said at once.
 #[derive(Debug)]
-pub struct Listeners {
+pub struct Endpoint {
+    /// Its settings; those that concern the whole process count where the endpoint is the first.
+    pub config: Config,
     /// For clients.
     pub clients: Vec<Listener>,
     /// For clients with TLS; of no use without [`Config::tls`]'s part for them.
     pub clients_tls: Vec<Listener>,
-    /// For the admin port.
-    pub admin: Vec<TcpListener>,
 }
 
 /// Runs the proxy until the first of the `orders`, then ends it as that says; the second ends it at once.
 /// Files that settings name are read again every so often, and whenever that is `asked` for. What may be
-/// asked of the process over the admin port is done by the `controls`.
+/// asked of the process at its `admin` sockets is done by the `controls`.
 ///
 /// Must be called within a tokio runtime, which becomes the control thread.
 ///
 /// # Errors
-/// When threads or sockets cannot be set up, or a defect of ours ended one of them; never for
-/// anything a Sentinel, a server or a client does.
+/// When there is no endpoint, when threads or sockets cannot be set up, or a defect of ours ended one of
+/// them; never for anything a Sentinel, a server or a client does.
 pub async fn run(
-    config: Config,
-    listeners: Listeners,
+    endpoints: Vec<Endpoint>,
+    admin: Vec<TcpListener>,
     asked: Asked,
     controls: Controls,
     mut orders: Orders,
 ) -> io::Result<()> {
-    let config = Arc::new(config);
-    let (publisher, views) = Publisher::new(config.workers, config.hold_timeout.initial());
-    let (reports, incoming) = mpsc::channel(REPORTS_MAX);
-    let status = discovery::StatusHandle::default();
+    let process = endpoints.first().map(|first| first.config.clone());
+    let process = process.ok_or_else(|| io::Error::other("there is no endpoint to serve"))?;
     let lifecycle = Arc::new(Lifecycle::default());
-    let held_bytes = Arc::new(worker::HeldBytes::new(
-        config.max_held_bytes,
-        config.max_output_bytes,
-    ));
-    let (workers, doors) = start_workers(
-        &config,
-        &held_bytes,
-        views,
-        &reports,
-        &lifecycle.stages(),
-        listening(listeners.clients, listeners.clients_tls, &config),
-    )?;
-
-    let admin = AdminState {
-        primary_name: config.primary_name.clone(),
-        topology: publisher.handle(),
-        discovery: status.clone(),
-        workers: doors.iter().map(|door| door.counters.clone()).collect(),
-        held_bytes,
+    let shared = Shared::of(&process, lifecycle.stages());
+    let passwords = endpoints.iter().flat_map(|it| it.config.passwords());
+    let passwords = passwords.collect();
+    let plans = endpoints.into_iter().map(|one| plan(one, &shared));
+    let (plans, searches): (Vec<_>, Vec<_>) = plans.unzip();
+    let fronts: Arc<[Front]> = plans.iter().map(|plan| plan.front.clone()).collect();
+    let started = front::start(plans, &shared)?;
+    let end = End::of(&process, &fronts);
+    let state = AdminState {
+        fronts,
+        held_bytes: shared.held_bytes,
         lifecycle: lifecycle.clone(),
-        controls: config.admin_actions.then_some(controls),
-        ready_policy: config.ready_policy,
-        startup_timeout: config.startup_timeout,
-        max_clients: config.max_clients,
+        controls: process.admin_actions.then_some(controls),
+        ready_policy: process.ready_policy,
+        startup_timeout: process.startup_timeout,
+        max_clients: process.max_clients,
         reloads: asked.record(),
-        tls: config.tls.clone(),
         started: Instant::now(),
     };
-    let end = End::of(&config, admin.workers.clone());
-    let mut others = JoinSet::new();
-    if !config.tls.is_empty() {
-        others.spawn(tls::watch(config.tls.clone(), asked.schedule()));
-    }
-    others.spawn(secrets::watch(config.passwords(), asked));
-    others.spawn(service::tell(
-        publisher.handle(),
-        config.primary_name.clone(),
-        lifecycle.clone(),
-        service::Pulses::of(admin.workers.clone()),
-    ));
-    for listener in listeners.admin {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        others.spawn(admin::serve(
-            listener,
-            admin.clone(),
-            CancellationToken::new(),
-        ));
-    }
+    let _attendants = attend(state, passwords, admin, asked)?;
     // None of these ends but by a panic. Without discovery, or a worker, the process would only
     // look alive: whoever supervises it shall start it anew.
-    let mut alive = JoinSet::new();
-    for door in doors.iter() {
-        let clients = door.clients.clone();
-        alive.spawn(async move { clients.closed().await });
-    }
-    let mut discovering = JoinSet::new();
-    discovering
-        .spawn(async move { match discovery::run(config, publisher, incoming, status).await {} });
+    let (mut alive, mut discovering) = (started.workers, discover(searches));
 
     let broken = tokio::select! {
         () = lifecycle.begin(&mut orders, end.delay, |order| end.announce(order)) => false,
@@ -210,8 +179,8 @@ pub async fn run(
         lifecycle.advance(Stage::Finishing);
     }
     // Those who accept have the last doors: once they are done, workers know that nobody comes any more.
-    drop((doors, alive));
-    stopping::join(workers, &lifecycle, &mut orders).await?;
+    drop(alive);
+    stopping::join(started.threads, &lifecycle, &mut orders).await?;
     end.report();
     match broken {
         true => Err(io::Error::other(
@@ -221,72 +190,66 @@ pub async fn run(
     }
 }
 
-type Workers = Vec<JoinHandle<()>>;
-
-/// Starts one worker for each view; clients reach them through the doors. The first one accepts, for
-/// all of them: where it is the only one, no client costs a switch of threads.
-fn start_workers(
-    config: &Arc<Config>,
-    held_bytes: &Arc<worker::HeldBytes>,
-    views: Vec<View>,
-    reports: &mpsc::Sender<Report>,
-    stages: &Stages,
-    listeners: Listening,
-) -> io::Result<(Workers, Arc<[Door]>)> {
-    let ids = Arc::new(worker::Ids::default());
-    let scripts = Arc::new(worker::Scripts::default());
-    let mut doors = Vec::new();
-    let mut all = Vec::new();
-    for view in views {
-        let counters = Arc::new(worker::Counters::default());
-        let (clients, receiver) = mpsc::channel(listener::HAND_OVER_MAX);
-        all.push(worker::Parts {
-            config: config.clone(),
-            view,
-            counters: counters.clone(),
-            ids: ids.clone(),
-            scripts: scripts.clone(),
-            held_bytes: held_bytes.clone(),
-            reports: reports.clone(),
-            clients: receiver,
-            stages: stages.clone(),
-        });
-        doors.push(Door { clients, counters });
-    }
-    let doors: Arc<[Door]> = doors.into();
-    let accepting = accept_all(listeners, doors.clone(), config.max_clients, stages.clone());
-    let mut accepting = Some(accepting);
-    let mut workers = Vec::new();
-    for (index, parts) in all.into_iter().enumerate() {
-        let accepting = accepting.take();
-        let beside = async move {
-            if let Some(accepting) = accepting {
-                accepting.await;
-            }
-        };
-        workers.push(worker::spawn(index, parts, beside)?);
-    }
-    Ok((workers, doors))
+/// The front of an endpoint, and what discovery needs to find its primary.
+fn plan(endpoint: Endpoint, shared: &Shared) -> (Plan, Search) {
+    let Endpoint {
+        config,
+        clients,
+        clients_tls,
+    } = endpoint;
+    let config = Arc::new(config);
+    let listening = front::listening(clients, clients_tls, &config);
+    let (plan, source) = Plan::new(&config, listening, shared);
+    let front = plan.front.clone();
+    let search = Search {
+        config,
+        source,
+        front,
+    };
+    (plan, search)
 }
 
-/// Where clients come in, and what secures them there.
-type Listening = Vec<(Listener, Option<Arc<tls::Server>>)>;
-
-fn listening(plain: Vec<Listener>, secured: Vec<Listener>, config: &Config) -> Listening {
-    let server = config.tls.listen.as_ref();
-    let secured = secured.into_iter();
-    let secured = secured.filter_map(|socket| Some((socket, Some(server?.clone()))));
-    let plain = plain.into_iter().map(|socket| (socket, None));
-    plain.chain(secured).collect()
+/// What discovery goes by, and where it tells what it found.
+struct Search {
+    config: Arc<Config>,
+    source: Source,
+    front: Front,
 }
 
-/// Accepts from all `listeners` until `stages` says that no client is to come in any more.
-async fn accept_all(listeners: Listening, doors: Arc<[Door]>, max_clients: usize, stages: Stages) {
-    let mut accepting = JoinSet::new();
-    for (listener, tls) in listeners {
-        let (doors, stages) = (doors.clone(), stages.clone());
-        accepting.spawn(listener::accept(listener, tls, doors, max_clients, stages));
+/// Has the primary of every front found and watched, each by a task of its own that never ends.
+fn discover(searches: Vec<Search>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let are_several = searches.len() > 1;
+    for search in searches {
+        let Source { publisher, reports } = search.source;
+        let (config, status) = (search.config, search.front.discovery.clone());
+        let discovery = discovery::run(config, publisher, reports, status);
+        let endless = async move { match discovery.await {} };
+        tasks.spawn(endless.instrument(search.front.span(are_several)));
     }
-    drop(doors);
-    accepting.join_all().await;
+    tasks
+}
+
+/// Starts what serves the whole process: the admin port, reading files again, telling systemd. All of it
+/// ends when what is returned is dropped.
+fn attend(
+    state: AdminState,
+    passwords: Vec<Password>,
+    admin: Vec<TcpListener>,
+    asked: Asked,
+) -> io::Result<JoinSet<()>> {
+    let mut tasks = JoinSet::new();
+    let are_several = state.fronts.len() > 1;
+    for front in state.fronts.iter().filter(|front| !front.tls.is_empty()) {
+        let watch = tls::watch(front.name.clone(), front.tls.clone(), asked.schedule());
+        tasks.spawn(watch.instrument(front.span(are_several)));
+    }
+    tasks.spawn(secrets::watch(passwords, asked));
+    tasks.spawn(service::tell(state.fronts.clone(), state.lifecycle.clone()));
+    for listener in admin {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let stop = CancellationToken::new();
+        tasks.spawn(admin::serve(listener, state.clone(), stop));
+    }
+    Ok(tasks)
 }

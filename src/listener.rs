@@ -64,6 +64,41 @@ pub struct Door {
     pub counters: Arc<Counters>,
 }
 
+/// How many clients the process may have, and has, at all its doors.
+#[derive(Debug)]
+pub struct Places {
+    max_clients: usize,
+    /// The counters of the workers of each front, one for each thread.
+    fronts: Vec<Vec<Arc<Counters>>>,
+}
+
+impl Places {
+    /// So many for the clients of all workers: those of each front, in the order of the threads.
+    #[must_use]
+    pub fn new(max_clients: usize, fronts: Vec<Vec<Arc<Counters>>>) -> Self {
+        Self {
+            max_clients,
+            fronts,
+        }
+    }
+
+    /// Whether one more would be too many, beside those `on_the_way`.
+    fn are_taken(&self, on_the_way: usize) -> bool {
+        let clients: usize = self.fronts.iter().flatten().map(|it| clients(it)).sum();
+        clients.saturating_add(on_the_way) >= self.max_clients
+    }
+
+    /// The clients that the workers of this thread have.
+    fn on_thread(&self, index: usize) -> usize {
+        let workers = self.fronts.iter().filter_map(|front| front.get(index));
+        workers.map(|it| clients(it)).sum()
+    }
+}
+
+fn clients(counters: &Counters) -> usize {
+    usize::try_from(counters.clients.load()).unwrap_or(usize::MAX)
+}
+
 /// Accepts from `listener` until `stages` says that no client is to come in any more, and then those who
 /// were connected already: a listener that is closed resets them. One that is lent leaves them to the next
 /// process. With `tls`, clients that will be secured by the worker they get.
@@ -71,7 +106,7 @@ pub async fn accept(
     listener: Listener,
     tls: Option<Arc<Server>>,
     doors: Arc<[Door]>,
-    max_clients: usize,
+    places: Arc<Places>,
     stages: Stages,
 ) {
     let bell = match bell(&listener) {
@@ -96,7 +131,7 @@ pub async fn accept(
         match accepted {
             Ok(client) => {
                 pause = PAUSE_MIN;
-                hand_over(client, tls.as_ref(), &doors, max_clients).await;
+                hand_over(client, tls.as_ref(), &doors, &places).await;
             }
             Err(error) if is_clients_own(&error) => {}
             Err(error) => {
@@ -107,7 +142,7 @@ pub async fn accept(
         }
     }
     if !listener.is_lent() {
-        accept_rest(&listener, tls.as_ref(), &doors, max_clients).await;
+        accept_rest(&listener, tls.as_ref(), &doors, &places).await;
     }
 }
 
@@ -116,11 +151,11 @@ async fn accept_rest(
     listener: &Listener,
     tls: Option<&Arc<Server>>,
     doors: &[Door],
-    max_clients: usize,
+    places: &Places,
 ) {
     for _ in 0..BACKLOG {
         match listener.accept() {
-            Ok(client) => hand_over(client, tls, doors, max_clients).await,
+            Ok(client) => hand_over(client, tls, doors, places).await,
             Err(error) if is_clients_own(&error) => {}
             // Nobody is left, or nobody can be taken in.
             Err(_) => return,
@@ -152,18 +187,12 @@ fn is_clients_own(error: &io::Error) -> bool {
     )
 }
 
-async fn hand_over(
-    client: Incoming,
-    tls: Option<&Arc<Server>>,
-    doors: &[Door],
-    max_clients: usize,
-) {
+async fn hand_over(client: Incoming, tls: Option<&Arc<Server>>, doors: &[Door], places: &Places) {
     let client = match tls {
         Some(server) => client.secured(server.clone()),
         None => client,
     };
-    let loads = || doors.iter().map(load);
-    if loads().sum::<usize>() >= max_clients {
+    if places.are_taken(doors.iter().map(on_the_way).sum()) {
         // All listeners are on the first worker's thread.
         doors
             .iter()
@@ -172,18 +201,16 @@ async fn hand_over(
         // The server's own words, then the end.
         return client.turn_away(replies::MAX_CLIENTS);
     }
-    if let Some(door) = doors.iter().min_by_key(|door| load(door)) {
+    let load = |(index, door): &(usize, &Door)| places.on_thread(*index) + on_the_way(door);
+    if let Some((_, door)) = doors.iter().enumerate().min_by_key(load) {
         // The worker ends only when the process does.
         let _ = door.clients.send(client).await;
     }
 }
 
-/// Clients a worker has, or is about to have.
-fn load(door: &Door) -> usize {
-    let on_the_way = door.clients.max_capacity() - door.clients.capacity();
-    usize::try_from(door.counters.clients.load())
-        .unwrap_or(usize::MAX)
-        .saturating_add(on_the_way)
+/// Clients a worker is about to have.
+fn on_the_way(door: &Door) -> usize {
+    door.clients.max_capacity() - door.clients.capacity()
 }
 
 #[cfg(test)]
@@ -213,7 +240,8 @@ mod tests {
         lifecycle.advance(Stage::Draining);
         let listener = lend(socket.into());
         let (doors, stages) = ([door].into(), lifecycle.stages());
-        accept(listener, None, doors, usize::MAX, stages).await;
+        let places = Arc::new(Places::new(usize::MAX, Vec::new()));
+        accept(listener, None, doors, places, stages).await;
         let left = std::iter::from_fn(|| kept.accept().ok()).count();
         let taken = std::iter::from_fn(|| receiver.try_recv().ok()).count();
         assert_eq!(taken + left, clients.len());

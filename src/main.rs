@@ -18,9 +18,10 @@ use steadfast::config::{
 };
 use steadfast::net::{HostPort, Listener};
 use steadfast::shutdown::{Commander, Request, Signals};
-use steadfast::{Listeners, reload, service, shutdown};
+use steadfast::{Endpoint, reload, service, shutdown};
 
-use bind::{BindError, SocketFile, bind, bind_unix, given};
+use bind::given::{self, ForClients, Given};
+use bind::{BindError, SocketFile, bind, bind_unix};
 use logging::SetLevel;
 
 /// Wrong usage or settings (`EX_USAGE` of sysexits.h).
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     let set_log_level = logging::init(invocation.logging);
     match invocation.command {
         Command::Run => run(invocation, machine, set_log_level),
-        Command::Check => check(invocation.config),
+        Command::Check => check(all_of(invocation)),
         // Answered above, before any file was read.
         Command::Healthcheck { .. } | Command::Status { .. } => ExitCode::SUCCESS,
         Command::Config {
@@ -92,21 +93,28 @@ fn complain(reason: impl Display, status: u8) -> ExitCode {
 }
 
 fn run(invocation: Invocation, machine: Machine, set_log_level: SetLevel) -> ExitCode {
-    let config = invocation.config;
+    let configs = all_of(invocation);
     // The files of Unix sockets go when this function ends, whatever ends it.
-    let (listeners, _files) = match bind_all(&config) {
+    let (sockets, _files) = match bind_all(&configs) {
         Ok(bound) => bound,
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
-    announce(&config, machine, &listeners);
-    match block_on(serve(config, listeners, set_log_level)).and_then(|served| served) {
+    announce(&configs, machine, &sockets);
+    match block_on(serve(configs, sockets, set_log_level)).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(error, EXIT_FAILURE),
     }
 }
 
-fn check(config: Config) -> ExitCode {
-    let report = match block_on(steadfast::check::run(config)) {
+/// The settings of every endpoint.
+fn all_of(invocation: Invocation) -> Vec<Config> {
+    let mut configs = vec![invocation.config];
+    configs.extend(invocation.more);
+    configs
+}
+
+fn check(configs: Vec<Config>) -> ExitCode {
+    let report = match block_on(steadfast::check::run(configs)) {
         Ok(report) => report,
         Err(error) => return complain(error, EXIT_FAILURE),
     };
@@ -128,34 +136,37 @@ fn block_on<T>(future: impl Future<Output = T>) -> io::Result<T> {
     Ok(output)
 }
 
-fn bind_all(config: &Config) -> Result<(Listeners, Vec<SocketFile>), BindError> {
+fn bind_all(configs: &[Config]) -> Result<(Given, Vec<SocketFile>), BindError> {
     // What was handed over stands in the place of what the flags say.
-    let mut all = given::take(config).map_err(BindError::Given)?;
+    let mut all = given::take(configs).map_err(BindError::Given)?;
     let mut files = Vec::new();
-    if all.clients.is_empty() {
-        all.clients = bind_tcp(&config.listen, "--listen")?;
+    for (config, sockets) in configs.iter().zip(&mut all.endpoints) {
+        files.extend(bind_clients(config, sockets)?);
+    }
+    let admin = configs
+        .first()
+        .and_then(|process| process.admin_listen.as_ref());
+    if let Some(address) = admin.filter(|_| all.admin.is_empty()) {
+        all.admin = bind(address, "--admin-listen")?;
+    }
+    Ok((all, files))
+}
+
+/// Opens those of an endpoint's sockets that were not handed over.
+fn bind_clients(config: &Config, sockets: &mut ForClients) -> Result<Vec<SocketFile>, BindError> {
+    let mut files = Vec::new();
+    if sockets.plain.is_empty() {
+        sockets.plain = bind_tcp(&config.listen, "--listen")?;
         for address in &config.listen_unix {
             let (listener, file) = bind_unix(address, &config.socket_permissions)?;
-            all.clients.push(listener);
+            sockets.plain.push(listener);
             files.extend(file);
         }
     }
-    if all.clients_tls.is_empty() {
-        all.clients_tls = bind_tcp(&config.listen_tls, "--listen-tls")?;
+    if sockets.tls.is_empty() {
+        sockets.tls = bind_tcp(&config.listen_tls, "--listen-tls")?;
     }
-    if let Some(address) = config
-        .admin_listen
-        .as_ref()
-        .filter(|_| all.admin.is_empty())
-    {
-        all.admin = bind(address, "--admin-listen")?;
-    }
-    let listeners = Listeners {
-        clients: all.clients,
-        clients_tls: all.clients_tls,
-        admin: all.admin,
-    };
-    Ok((listeners, files))
+    Ok(files)
 }
 
 fn bind_tcp(addresses: &[HostPort], flag: &'static str) -> Result<Vec<Listener>, BindError> {
@@ -167,28 +178,38 @@ fn bind_tcp(addresses: &[HostPort], flag: &'static str) -> Result<Vec<Listener>,
 }
 
 /// Says what this process was told and got; port 0 is known as a number only from here.
-fn announce(config: &Config, machine: Machine, listeners: &Listeners) {
-    let sentinels: Vec<_> = config.sentinels.iter().map(ToString::to_string).collect();
+fn announce(configs: &[Config], machine: Machine, sockets: &Given) {
+    let of_each = |what: fn(&Config) -> String| {
+        let all: Vec<_> = configs.iter().map(what).collect();
+        all.join("; ")
+    };
+    let process = configs.first();
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
-        sentinels = sentinels.join(","),
-        primary_name = config.primary_name,
-        workers = config.workers,
-        max_clients = config.max_clients,
+        sentinels = of_each(|config| {
+            let all: Vec<_> = config.sentinels.iter().map(ToString::to_string).collect();
+            all.join(",")
+        }),
+        primary_name = of_each(|config| config.primary_name.clone()),
+        workers = process.map(|process| process.workers),
+        max_clients = process.map(|process| process.max_clients),
         descriptors = machine.descriptors,
         "started"
     );
-    announce_sockets("clients", &listeners.clients);
-    announce_sockets("clients_tls", &listeners.clients_tls);
-    let admin = listeners.admin.iter().flat_map(TcpListener::local_addr);
-    announce_sockets("admin", admin);
-    warn_of_unverified(config);
+    for (config, own) in configs.iter().zip(&sockets.endpoints) {
+        announce_sockets("clients", &config.name, &own.plain);
+        announce_sockets("clients_tls", &config.name, &own.tls);
+        warn_of_unverified(config);
+    }
+    for address in sockets.admin.iter().flat_map(TcpListener::local_addr) {
+        tracing::info!(event = "listening", listener = "admin", %address, "listening");
+    }
     let enough = config::clients_for(machine.descriptors);
-    if config.max_clients > enough {
+    if let Some(process) = process.filter(|process| process.max_clients > enough) {
         tracing::warn!(
             event = "descriptors_short",
-            max_clients = config.max_clients,
+            max_clients = process.max_clients,
             enough_for = enough,
             "--max-clients is more than the descriptor limit allows; raise it (ulimit -n)"
         );
@@ -210,13 +231,13 @@ fn warn_of_unverified(config: &Config) {
     }
 }
 
-fn announce_sockets<T: Display>(listener: &str, addresses: impl IntoIterator<Item = T>) {
-    for address in addresses {
-        tracing::info!(event = "listening", listener, %address, "listening");
+fn announce_sockets(listener: &str, endpoint: &str, sockets: &[Listener]) {
+    for address in sockets {
+        tracing::info!(event = "listening", listener, endpoint, %address, "listening");
     }
 }
 
-async fn serve(config: Config, listeners: Listeners, log_level: SetLevel) -> io::Result<()> {
+async fn serve(configs: Vec<Config>, sockets: Given, log_level: SetLevel) -> io::Result<()> {
     let signals = Signals::install()?;
     let (asker, asked) = reload::channel();
     let (commander, orders) = shutdown::channel();
@@ -233,7 +254,13 @@ async fn serve(config: Config, listeners: Listeners, log_level: SetLevel) -> io:
         log_level,
     };
     tokio::spawn(follow(signals, asker, commander));
-    steadfast::run(config, listeners, asked, controls, orders).await
+    let both = configs.into_iter().zip(sockets.endpoints);
+    let endpoints = both.map(|(config, own)| Endpoint {
+        config,
+        clients: own.plain,
+        clients_tls: own.tls,
+    });
+    steadfast::run(endpoints.collect(), sockets.admin, asked, controls, orders).await
 }
 
 async fn follow(mut signals: Signals, asker: Arc<reload::Asker>, commander: Arc<Commander>) {

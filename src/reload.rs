@@ -135,7 +135,7 @@ pub struct Record(Mutex<Vec<Entry>>);
 #[derive(Debug)]
 struct Entry {
     content: Content,
-    flag: String,
+    files: String,
     is_good: bool,
     counts: Counts,
 }
@@ -161,14 +161,14 @@ const NOTHING: Counts = Counts {
 };
 
 impl Record {
-    /// What is new in the files of `flag` was taken over, or could not be used.
-    pub fn note(&self, content: Content, flag: &str, taken: bool) {
+    /// What is new in these `files`, however they are called, was taken over or could not be used.
+    pub fn note(&self, content: Content, files: &str, taken: bool) {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |entry: &Entry| entry.content == content && entry.flag == flag;
+        let is_it = |entry: &Entry| entry.content == content && entry.files == files;
         let at = entries.iter().position(is_it).unwrap_or_else(|| {
             entries.push(Entry {
                 content,
-                flag: flag.to_owned(),
+                files: files.to_owned(),
                 is_good: true,
                 counts: NOTHING,
             });

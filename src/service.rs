@@ -9,8 +9,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::front::Front;
 use crate::shutdown::Lifecycle;
-use crate::topology::{Gate, Handle, Topology};
+use crate::topology::{Gate, Topology};
 use crate::worker::Counters;
 
 /// How often it is looked whether there is anything new to tell.
@@ -20,23 +21,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 ///
 /// The manager's watchdog is answered while all workers show signs of life. Run it on the control
 /// runtime, which so speaks for itself.
-pub(crate) async fn tell(
-    topology: Handle,
-    name: String,
-    lifecycle: Arc<Lifecycle>,
-    mut pulses: Pulses,
-) {
+pub(crate) async fn tell(fronts: Arc<[Front]>, lifecycle: Arc<Lifecycle>) {
+    let workers = fronts.iter().flat_map(|front| &front.workers);
+    let mut pulses = Pulses::of(workers.cloned().collect());
     let watchdog = sd_notify::watchdog_enabled();
     // Twice in the time the manager allows, as sd_watchdog_enabled(3) recommends.
     let pace = watchdog.map_or(LOOK_EVERY, |limit| LOOK_EVERY.min(limit / 2));
     let mut looks = interval(pace.max(Duration::from_millis(1)));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = status(&topology.load(), &name);
+    let mut told = status(&fronts);
     say(&[NotifyState::Ready, NotifyState::Status(&told)]);
     loop {
         looks.tick().await;
         let ends = lifecycle.is_draining();
-        let now = status(&topology.load(), &name);
+        let now = status(&fronts);
         if now != told && !ends {
             say(&[NotifyState::Status(&now)]);
             told = now;
@@ -49,13 +47,13 @@ pub(crate) async fn tell(
 }
 
 /// What workers show of being alive.
-pub(crate) struct Pulses {
+struct Pulses {
     workers: Vec<Arc<Counters>>,
     seen: Vec<u64>,
 }
 
 impl Pulses {
-    pub(crate) fn of(workers: Vec<Arc<Counters>>) -> Self {
+    fn of(workers: Vec<Arc<Counters>>) -> Self {
         let seen = Vec::new();
         Self { workers, seen }
     }
@@ -89,7 +87,13 @@ pub(crate) fn stopping(clients: u64) {
 }
 
 /// One line for people.
-fn status(topology: &Topology, name: &str) -> String {
+fn status(fronts: &[Front]) -> String {
+    let one = |front: &Front| status_of(&front.topology.load(), &front.name);
+    let all: Vec<_> = fronts.iter().map(one).collect();
+    all.join("; ")
+}
+
+fn status_of(topology: &Topology, name: &str) -> String {
     match (&topology.primary, topology.gate) {
         (Some(primary), Gate::Open) => format!("serving {name} from {}", primary.address),
         (Some(primary), _) => format!("waiting for a primary of {name}, last {}", primary.address),

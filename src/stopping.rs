@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Config;
+use crate::front::Front;
 use crate::service;
 use crate::shutdown::{Lifecycle, Order, Orders, Stage};
 use crate::worker::Counters;
@@ -49,9 +50,11 @@ pub(crate) struct End {
 }
 
 impl End {
-    pub(crate) fn of(config: &Config, workers: Vec<Arc<Counters>>) -> Self {
+    /// Of a process with these settings, and these fronts.
+    pub(crate) fn of(config: &Config, fronts: &[Front]) -> Self {
+        let workers = fronts.iter().flat_map(|front| &front.workers);
         Self {
-            workers,
+            workers: workers.cloned().collect(),
             delay: config.drain_delay,
             timeout: config.drain_timeout,
             begun: OnceLock::new(),

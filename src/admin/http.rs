@@ -21,14 +21,15 @@ use tokio_util::sync::CancellationToken;
 use super::action::{self, Action, Controls};
 use super::guard;
 use super::metrics;
-use super::probe::{self, Facts, Verdict};
+use super::probe::{self, Facts, FrontFacts, Verdict};
 use super::reply::{JSON, TEXT, front, not_allowed, response, verdict};
-use super::status::Report;
+use super::status::{Report, View};
 use super::watchdog::{LOOK_EVERY, Watchdog};
 use crate::config::ReadyPolicy;
+use crate::front::Front;
 use crate::shutdown::Lifecycle;
 use crate::topology::Gate;
-use crate::{discovery, reload, tls, topology, worker};
+use crate::{reload, worker};
 
 /// Probes and scrapes are few; whoever opens more waits for its turn.
 const CONNECTIONS_MAX: usize = 64;
@@ -47,14 +48,8 @@ const ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// What the admin port looks at.
 #[derive(Debug, Clone)]
 pub struct AdminState {
-    /// Sentinel's name for the set.
-    pub primary_name: String,
-    /// The published topology.
-    pub topology: topology::Handle,
-    /// Discovery's picture.
-    pub discovery: discovery::StatusHandle,
-    /// Each worker's counters.
-    pub workers: Vec<Arc<worker::Counters>>,
+    /// The fronts of the process; never none.
+    pub fronts: Arc<[Front]>,
     /// What is kept for waiting clients.
     pub held_bytes: Arc<worker::HeldBytes>,
     /// How far the process is on its way out.
@@ -69,8 +64,6 @@ pub struct AdminState {
     pub max_clients: usize,
     /// What came of files that were read again.
     pub reloads: Arc<reload::Record>,
-    /// The legs that have TLS.
-    pub tls: tls::Legs,
     /// When the process started.
     pub started: Instant,
 }
@@ -90,7 +83,7 @@ struct Admin {
 /// Dropping it closes the listener and every connection.
 pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationToken) {
     let (tell, stuck) = watch::channel(None);
-    let watching = keep_watch(state.topology.clone(), tell);
+    let watching = keep_watch(state.fronts.clone(), tell);
     let address = listener.local_addr();
     let on_loopback = address.is_ok_and(|address| address.ip().to_canonical().is_loopback());
     let admin = Arc::new(Admin {
@@ -106,13 +99,20 @@ pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationT
 }
 
 /// Never returns.
-async fn keep_watch(topology: topology::Handle, tell: watch::Sender<Option<String>>) {
-    let mut watchdog = Watchdog::default();
+async fn keep_watch(fronts: Arc<[Front]>, tell: watch::Sender<Option<String>>) {
+    let mut watchdogs: Vec<_> = fronts.iter().map(|_| Watchdog::default()).collect();
     let mut interval = interval(LOOK_EVERY);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        tell.send_replace(watchdog.look(topology.beats()));
+        let looks = fronts.iter().zip(&mut watchdogs);
+        let stuck = looks.filter_map(|(front, watchdog)| {
+            let said = watchdog.look(front.topology.beats())?;
+            Some(probe::of_front(&front.name, fronts.len(), &said))
+        });
+        // All of them look, whoever is stuck.
+        let stuck: Vec<_> = stuck.collect();
+        tell.send_replace((!stuck.is_empty()).then(|| stuck.join("; ")));
     }
 }
 
@@ -226,21 +226,17 @@ impl Admin {
     }
 
     fn facts(&self) -> Facts {
-        let topology = self.state.topology.load();
         Facts {
-            generation: topology.generation,
+            fronts: self.state.fronts.iter().map(facts_of).collect(),
             uptime: self.state.started.elapsed(),
-            outage: (topology.gate != Gate::Open).then(|| topology.gate_since.elapsed()),
-            waiting_for: self.state.discovery.load().waiting_for.clone(),
             draining: self.state.lifecycle.is_draining(),
             stuck: self.stuck.borrow().clone(),
         }
     }
 
     fn status(&self) -> Response<Full<Bytes>> {
-        let topology = self.state.topology.load();
-        let discovery = self.state.discovery.load();
-        let report = Report::new(&self.state, &topology, &discovery);
+        let views: Vec<_> = self.state.fronts.iter().map(View::of).collect();
+        let report = Report::new(&self.state, &views);
         match serde_json::to_vec_pretty(&report) {
             Ok(mut json) => {
                 json.push(b'\n');
@@ -252,5 +248,15 @@ impl Admin {
                 format!("the status cannot be written: {error}\n"),
             ),
         }
+    }
+}
+
+fn facts_of(front: &Front) -> FrontFacts {
+    let topology = front.topology.load();
+    FrontFacts {
+        name: front.name.clone(),
+        generation: topology.generation,
+        outage: (topology.gate != Gate::Open).then(|| topology.gate_since.elapsed()),
+        waiting_for: front.discovery.load().waiting_for.clone(),
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::count::{Durations, Histogram};
 use crate::discovery::Status;
+use crate::front::Front;
 use crate::topology::Topology;
 use crate::worker::Counters;
 
@@ -48,42 +49,68 @@ impl Kind {
 struct Family {
     name: &'static str,
     kind: Kind,
-    /// The labels it has, besides `le`.
+    /// The labels it has, besides `le` and the endpoint.
     labels: &'static [&'static str],
     help: &'static str,
     collect: fn(&Scrape<'_>, &mut Samples<'_>),
 }
 
-/// All metrics, in the order of the page.
-fn families() -> impl Iterator<Item = &'static Family> {
-    let all = [
-        process::BUILD,
-        failovers::FAMILIES,
-        clients::FAMILIES,
-        upstream::FAMILIES,
-        sentinels::FAMILIES,
-        process::FAMILIES,
-    ];
-    all.into_iter().flatten()
+/// Whom the samples of a family are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The process.
+    Process,
+    /// Each of its endpoints: their names are one more label, before all others.
+    Endpoint,
 }
 
-/// What one answer is made from, all of one moment.
+/// The label that tells endpoints apart. Not `endpoint`: that is what the Prometheus Operator calls the
+/// port it scrapes, and its own labels win.
+const ENDPOINT: &str = "endpoint_name";
+
+/// All metrics, in the order of the page.
+fn families() -> impl Iterator<Item = (Scope, &'static Family)> {
+    let all = [
+        (Scope::Process, process::BUILD),
+        (Scope::Endpoint, failovers::FAMILIES),
+        (Scope::Endpoint, clients::FAMILIES),
+        (Scope::Process, clients::LIMITS),
+        (Scope::Endpoint, upstream::FAMILIES),
+        (Scope::Endpoint, sentinels::FAMILIES),
+        (Scope::Endpoint, process::CERTIFICATES),
+        (Scope::Process, process::FAMILIES),
+    ];
+    let scoped = |(scope, all): (Scope, &'static [Family])| all.iter().map(move |it| (scope, it));
+    all.into_iter().flat_map(scoped)
+}
+
+/// What one answer is made from, all of one moment: the process, and one of its endpoints.
 struct Scrape<'a> {
     state: &'a AdminState,
-    topology: &'a Topology,
-    status: &'a Status,
+    front: &'a Front,
+    topology: Arc<Topology>,
+    status: Arc<Status>,
 }
 
-impl Scrape<'_> {
+impl<'a> Scrape<'a> {
+    fn of(state: &'a AdminState, front: &'a Front) -> Self {
+        Self {
+            state,
+            front,
+            topology: Arc::clone(&front.topology.load()),
+            status: front.discovery.load_full(),
+        }
+    }
+
     /// The sum of one number of all workers; wrapping, as they are.
     fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
-        let workers = self.state.workers.iter();
+        let workers = self.front.workers.iter();
         workers.fold(0, |sum, worker| sum.wrapping_add(of(worker)))
     }
 
     /// The sum of one histogram of all workers.
     fn durations(&self, of: impl Fn(&Counters) -> &Histogram) -> Durations {
-        let workers = self.state.workers.iter();
+        let workers = self.front.workers.iter();
         workers.fold(Durations::default(), |sum, worker| {
             sum.plus(&of(worker).load())
         })
@@ -92,17 +119,23 @@ impl Scrape<'_> {
 
 /// The whole page as of now.
 pub(super) fn page(state: &AdminState) -> String {
-    let ask = |worker: &Arc<Counters>| worker.ask_for_gauges();
-    state.workers.iter().for_each(ask);
-    let scrape = Scrape {
-        state,
-        topology: &state.topology.load(),
-        status: &state.discovery.load(),
-    };
+    let workers = state.fronts.iter().flat_map(|front| &front.workers);
+    workers.for_each(|worker| worker.ask_for_gauges());
+    let fronts = state.fronts.iter().map(|front| Scrape::of(state, front));
+    let scrapes: Vec<_> = fronts.collect();
     let mut page = Page::default();
-    for family in families() {
+    for (scope, family) in families() {
         let mut samples = page.begin(family);
-        (family.collect)(&scrape, &mut samples);
+        match scope {
+            // What is asked of the process is the same in all of them.
+            Scope::Process => scrapes
+                .iter()
+                .take(1)
+                .for_each(|scrape| (family.collect)(scrape, &mut samples)),
+            Scope::Endpoint => scrapes.iter().for_each(|scrape| {
+                (family.collect)(scrape, &mut samples.about(&scrape.front.name));
+            }),
+        }
     }
     page.into_text()
 }

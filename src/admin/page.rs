@@ -8,8 +8,8 @@ pub(super) const HTML: &str = include_str!("page.html");
 
 /// What a browser may do for it. The digests are of what stands between the tags; a test compares.
 pub(super) const POLICY: &str = "default-src 'none'; \
-    script-src 'sha256-aTjWCP+OEeppNHON6KyHaZ6jFAoKj3Fv8wL+9o9nWJQ='; \
-    style-src 'sha256-m04VrwU6vSSR1hKBA2rzwBErwlIRHx6ph3H8hqbAPio='; \
+    script-src 'sha256-8WRgzmnGG9hx9bXzuL6U5zh9EwNlytYAkUYUGeEilmo='; \
+    style-src 'sha256-ofPDmclUjju4JQYGHPJplUPSOMe5kNctRYHeA8AeZYw='; \
     img-src data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

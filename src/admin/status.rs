@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::AdminState;
 use crate::discovery::Status;
+use crate::front::Front;
 use crate::topology::{Gate, Topology};
 use crate::worker::Counters;
 
@@ -18,21 +18,49 @@ pub(super) struct Report<'a> {
     unix_ms: u64,
     uptime_s: u64,
     draining: bool,
+    held_bytes: usize,
+    max_held_bytes: usize,
+    /// Where there is but one front, what is told of it stands here, too.
+    #[serde(flatten)]
+    only: Option<FrontReport<'a>>,
+    endpoints: Vec<FrontReport<'a>>,
+}
+
+/// What is told of one front.
+#[derive(Debug, Clone, Serialize)]
+struct FrontReport<'a> {
+    name: &'a str,
     primary_name: &'a str,
     generation: u64,
     gate: &'static str,
     gate_since_s: u64,
     primary: Option<Primary<'a>>,
     hold_timeout_ms: u64,
-    held_bytes: usize,
-    max_held_bytes: usize,
     links: Links,
     discovery: &'a Status,
     totals: Totals,
     workers: Vec<Totals>,
 }
 
-#[derive(Debug, Serialize)]
+/// A front at one moment.
+pub(super) struct View<'a> {
+    front: &'a Front,
+    topology: Arc<Topology>,
+    status: Arc<Status>,
+}
+
+impl<'a> View<'a> {
+    /// As it is now.
+    pub(super) fn of(front: &'a Front) -> Self {
+        Self {
+            front,
+            topology: Arc::clone(&front.topology.load()),
+            status: front.discovery.load_full(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
 struct Primary<'a> {
     address: String,
     epoch: u64,
@@ -45,7 +73,7 @@ struct Primary<'a> {
 }
 
 /// Connections to the primary.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Links {
     /// Of several clients.
     shared: u64,
@@ -75,17 +103,37 @@ struct Totals {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(state: &'a AdminState, topology: &Topology, discovery: &'a Status) -> Self {
-        let now = Instant::now();
-        let seconds = |since: Instant| now.saturating_duration_since(since).as_secs();
-        let workers: Vec<_> = state.workers.iter().map(Totals::of).collect();
-        let totals = workers.iter().fold(Totals::default(), Totals::plus);
+    pub(super) fn new(state: &AdminState, views: &'a [View<'a>]) -> Self {
+        let endpoints: Vec<_> = views.iter().map(FrontReport::new).collect();
+        let only = match endpoints.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        };
         Self {
             version: env!("CARGO_PKG_VERSION"),
             unix_ms: unix_ms(),
-            uptime_s: seconds(state.started),
+            uptime_s: state.started.elapsed().as_secs(),
             draining: state.lifecycle.is_draining(),
-            primary_name: &state.primary_name,
+            held_bytes: state.held_bytes.commands.now(),
+            max_held_bytes: state.held_bytes.commands.most(),
+            only,
+            endpoints,
+        }
+    }
+}
+
+impl<'a> FrontReport<'a> {
+    fn new(view: &'a View<'a>) -> Self {
+        let View {
+            front,
+            topology,
+            status,
+        } = view;
+        let workers: Vec<_> = front.workers.iter().map(Totals::of).collect();
+        let totals = workers.iter().fold(Totals::default(), Totals::plus);
+        Self {
+            name: &front.name,
+            primary_name: &front.primary_name,
             generation: topology.generation,
             gate: match topology.gate {
                 Gate::Open => "open",
@@ -93,19 +141,17 @@ impl<'a> Report<'a> {
                 Gate::Restoring => "restoring",
                 Gate::Shut => "shut",
             },
-            gate_since_s: seconds(topology.gate_since),
+            gate_since_s: topology.gate_since.elapsed().as_secs(),
             primary: topology.primary.as_ref().map(|primary| Primary {
                 address: primary.address.to_string(),
                 epoch: primary.epoch,
-                named_by: &discovery.named_by,
+                named_by: &status.named_by,
                 role_verified: primary.role_verified,
-                says: discovery.primary_says,
+                says: status.primary_says,
             }),
             hold_timeout_ms: u64::try_from(topology.hold_timeout.as_millis()).unwrap_or(u64::MAX),
-            held_bytes: state.held_bytes.commands.now(),
-            max_held_bytes: state.held_bytes.commands.most(),
             links: Links::of(&totals),
-            discovery,
+            discovery: status,
             totals,
             workers,
         }

@@ -18,7 +18,6 @@ pub fn lay_out(status: &str) -> Result<String, serde_json::Error> {
 }
 
 fn sections(out: &mut String, status: &Value) -> std::fmt::Result {
-    let (discovery, totals) = (&status["discovery"], &status["totals"]);
     let draining = if status["draining"] == true {
         ", draining"
     } else {
@@ -27,6 +26,27 @@ fn sections(out: &mut String, status: &Value) -> std::fmt::Result {
     let uptime = span_ms(status["uptime_s"].as_u64().map(|s| s.saturating_mul(1000)));
     let version = text(&status["version"]);
     writeln!(out, "steadfast  {version}, up for {uptime}{draining}")?;
+    let (now, most) = (
+        bytes(&status["held_bytes"]),
+        bytes(&status["max_held_bytes"]),
+    );
+    let held = format!("{now} of {most} held");
+    match list(&status["endpoints"]).collect::<Vec<_>>().as_slice() {
+        // What is told of the only one stands outside as well.
+        [] | [_] => endpoint(out, status, &format!(", {held}")),
+        all => {
+            writeln!(out, "memory     {held}")?;
+            all.iter().try_for_each(|one| {
+                writeln!(out, "\nendpoint   {}", text(&one["name"]))?;
+                endpoint(out, one, "")
+            })
+        }
+    }
+}
+
+/// `held` is what to say of the bytes that are kept.
+fn endpoint(out: &mut String, status: &Value, held: &str) -> std::fmt::Result {
+    let (discovery, totals) = (&status["discovery"], &status["totals"]);
     let since = span_ms(
         status["gate_since_s"]
             .as_u64()
@@ -42,13 +62,9 @@ fn sections(out: &mut String, status: &Value) -> std::fmt::Result {
     primary(out, status)?;
     sentinels(out, discovery)?;
     let (clients, waiting) = (text(&totals["clients"]), text(&totals["held"]));
-    let (held, most) = (
-        bytes(&status["held_bytes"]),
-        bytes(&status["max_held_bytes"]),
-    );
     writeln!(
         out,
-        "clients    {clients} connected, {waiting} waiting, {held} of {most} held"
+        "clients    {clients} connected, {waiting} waiting{held}"
     )?;
     let links = &status["links"];
     let [shared, dedicated, pooled] = ["shared", "dedicated", "pooled"].map(|of| text(&links[of]));
@@ -243,6 +259,20 @@ switches
     #[test]
     fn shows_all_that_matters_and_no_control_characters() {
         assert_eq!(lay_out(STATUS).expect("JSON"), SHOWN);
+    }
+
+    #[test]
+    fn each_of_several_endpoints_is_shown() {
+        let told = r#"{"held_bytes": 1, "max_held_bytes": 2, "endpoints": [
+            {"name": "a", "gate": "open", "primary_name": "p"},
+            {"name": "b", "gate": "shut", "primary_name": "p"}]}"#;
+        let shown = lay_out(told).expect("JSON");
+        for part in [
+            "memory     1 B of 2 B held\n\nendpoint   a\ngate       open",
+            "\nendpoint   b\ngate       shut",
+        ] {
+            assert!(shown.contains(part), "{shown}");
+        }
     }
 
     #[test]

@@ -21,9 +21,16 @@ const UNIT: &str = ".socket";
 /// What was handed over, by what it is for; most processes get nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
-    pub(crate) clients: Vec<Listener>,
-    pub(crate) clients_tls: Vec<Listener>,
+    /// For the clients of each endpoint, in their order.
+    pub(crate) endpoints: Vec<ForClients>,
     pub(crate) admin: Vec<TcpListener>,
+}
+
+/// Where the clients of one endpoint come in.
+#[derive(Debug, Default)]
+pub(crate) struct ForClients {
+    pub(crate) plain: Vec<Listener>,
+    pub(crate) tls: Vec<Listener>,
 }
 
 /// Why what was handed over cannot be used.
@@ -33,6 +40,8 @@ pub(crate) enum Fault {
     Malformed(sd_listen_fds::Error),
     /// Its name says nothing to us.
     Name(String),
+    /// There are several endpoints it could be for.
+    WhichEndpoint(String),
     /// It is no socket that listens.
     Socket { name: String, error: io::Error },
     /// The admin port is served by TCP alone.
@@ -51,6 +60,11 @@ impl fmt::Display for Fault {
                 f,
                 "a socket named '{name}' was handed over, and that says nothing to Steadfast; set \
                  FileDescriptorName= to listen, listen-tls or admin"
+            ),
+            Self::WhichEndpoint(name) => write!(
+                f,
+                "a socket named '{name}' was handed over, and that does not say for which endpoint; set \
+                 FileDescriptorName= to listen.NAME or listen-tls.NAME with the name of one"
             ),
             Self::Socket { name, error } => write!(
                 f,
@@ -75,15 +89,31 @@ impl std::error::Error for Fault {}
 ///
 /// # Errors
 /// When any of it cannot be used: whoever hands it over means it.
-pub(crate) fn take(config: &Config) -> Result<Given, Fault> {
+pub(crate) fn take(configs: &[Config]) -> Result<Given, Fault> {
     let handed = sd_listen_fds::get().map_err(Fault::Malformed)?;
-    let mut given = Given::default();
+    let mut given = Given {
+        endpoints: configs.iter().map(|_| ForClients::default()).collect(),
+        admin: Vec::new(),
+    };
     for (name, socket) in handed {
         let name = name.unwrap_or_default();
-        let purpose = Purpose::of(&name).ok_or_else(|| Fault::Name(name.clone()))?;
-        let unusable = |error| Fault::Socket { name, error };
+        let (purpose, endpoint) = Purpose::of(&name).ok_or_else(|| Fault::Name(name.clone()))?;
+        let unusable = |error| Fault::Socket {
+            name: name.clone(),
+            error,
+        };
         let socket = listening(socket.into_std()).map_err(unusable)?;
-        given.add(purpose, socket, config)?;
+        if purpose == Purpose::Admin {
+            given.admin.push(for_admin(socket)?);
+            continue;
+        }
+        let all = configs.iter().zip(&mut given.endpoints);
+        let mut meant = all.filter(|(config, _)| endpoint.is_none_or(|it| it == config.name));
+        match (meant.next(), meant.next()) {
+            (Some((config, sockets)), None) => sockets.add(purpose, socket, config)?,
+            (None, _) => return Err(Fault::Name(name)),
+            (Some(_), Some(_)) => return Err(Fault::WhichEndpoint(name)),
+        }
     }
     Ok(given)
 }
@@ -92,6 +122,13 @@ pub(crate) fn take(config: &Config) -> Result<Given, Fault> {
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+fn for_admin(socket: Socket) -> Result<TcpListener, Fault> {
+    match socket {
+        Socket::Tcp(socket) => Ok(socket),
+        Socket::Unix(_) => Err(Fault::AdminUnix),
+    }
 }
 
 /// What a socket is for.
@@ -103,34 +140,35 @@ enum Purpose {
 }
 
 impl Purpose {
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "listen" => Some(Self::Clients),
-            "listen-tls" => Some(Self::ClientsTls),
-            "admin" => Some(Self::Admin),
-            // Who names none wants the usual.
-            name if NAMELESS.contains(&name) || name.ends_with(UNIT) => Some(Self::Clients),
+    /// What a socket with this name is for, and of which endpoint, where it says.
+    fn of(name: &str) -> Option<(Self, Option<&str>)> {
+        // Who names none wants the usual.
+        if NAMELESS.contains(&name) || name.ends_with(UNIT) {
+            return Some((Self::Clients, None));
+        }
+        let (purpose, endpoint) = match name.split_once('.') {
+            Some((purpose, endpoint)) => (purpose, Some(endpoint)),
+            None => (name, None),
+        };
+        match (purpose, endpoint) {
+            ("listen", endpoint) => Some((Self::Clients, endpoint)),
+            ("listen-tls", endpoint) => Some((Self::ClientsTls, endpoint)),
+            ("admin", None) => Some((Self::Admin, None)),
             _ => None,
         }
     }
 }
 
-impl Given {
+impl ForClients {
     fn add(&mut self, purpose: Purpose, socket: Socket, config: &Config) -> Result<(), Fault> {
-        match (purpose, socket) {
-            (Purpose::Admin, Socket::Tcp(socket)) => self.admin.push(socket),
-            (Purpose::Admin, Socket::Unix(_)) => return Err(Fault::AdminUnix),
-            (Purpose::ClientsTls, _) if config.tls.listen.is_none() => {
-                return Err(Fault::NoCertificate);
-            }
-            (purpose, socket) => {
-                let secured = purpose == Purpose::ClientsTls;
-                let socket = for_clients(socket, secured, config)?;
-                match secured {
-                    true => self.clients_tls.push(socket),
-                    false => self.clients.push(socket),
-                }
-            }
+        let secured = purpose == Purpose::ClientsTls;
+        if secured && config.tls.listen.is_none() {
+            return Err(Fault::NoCertificate);
+        }
+        let socket = for_clients(socket, secured, config)?;
+        match secured {
+            true => self.tls.push(socket),
+            false => self.plain.push(socket),
         }
         Ok(())
     }
@@ -172,13 +210,15 @@ mod tests {
 
     #[test]
     fn a_socket_is_for_what_its_name_says() {
-        let clients = Some(Purpose::Clients);
+        let clients = Some((Purpose::Clients, None));
         for name in ["listen", "", "unknown", "steadfast.socket"] {
             assert_eq!(Purpose::of(name), clients, "{name}");
         }
-        assert_eq!(Purpose::of("listen-tls"), Some(Purpose::ClientsTls));
-        assert_eq!(Purpose::of("admin"), Some(Purpose::Admin));
-        for name in ["Listen", "metrics", "connection"] {
+        assert_eq!(Purpose::of("listen-tls"), Some((Purpose::ClientsTls, None)));
+        assert_eq!(Purpose::of("admin"), Some((Purpose::Admin, None)));
+        let of_cache = Some((Purpose::Clients, Some("cache.a")));
+        assert_eq!(Purpose::of("listen.cache.a"), of_cache);
+        for name in ["Listen", "metrics", "connection", "admin.cache"] {
             assert_eq!(Purpose::of(name), None, "{name}");
         }
     }

@@ -13,12 +13,13 @@ mod server;
 mod tests;
 mod tls;
 
-pub use report::Report;
+pub use report::Reports;
 
 use std::sync::Arc;
 
 use crate::config::Config;
 use crate::net::HostPort;
+use report::Report;
 use sentinel::Sentinel;
 use server::Server;
 
@@ -27,11 +28,25 @@ const SENTINELS_MAX: usize = 64;
 /// Servers asked at most.
 const SERVERS_MAX: usize = 64;
 
-/// Asks every Sentinel, configured or learned, then the primary and its replicas.
+/// Asks, for each endpoint, every Sentinel, configured or learned, then the primary and its replicas;
+/// all endpoints at the same time.
 ///
 /// # Cancel safety
 /// Dropping it abandons the questions; those under way end by their time limits.
-pub async fn run(config: Config) -> Report {
+pub async fn run(configs: Vec<Config>) -> Reports {
+    let looks: Vec<_> = configs
+        .into_iter()
+        .map(|config| tokio::spawn(look(config)))
+        .collect();
+    let mut all = Vec::new();
+    for look in looks {
+        // Nothing in there panics.
+        all.extend(look.await);
+    }
+    Reports::new(all)
+}
+
+async fn look(config: Config) -> Report {
     let config = Arc::new(config);
     let sentinels = ask_sentinels(&config).await;
     let choice = judge::choose(&sentinels);

@@ -10,7 +10,8 @@ use crate::discovery::message::Role;
 
 /// What `steadfast check` found; its `Display` is what the operator reads.
 #[derive(Debug)]
-pub struct Report {
+pub(super) struct Report {
+    name: String,
     primary_name: String,
     sentinels: Vec<Sentinel>,
     servers: Vec<Server>,
@@ -34,6 +35,7 @@ impl Report {
         findings: Findings,
     ) -> Self {
         Self {
+            name: config.name.clone(),
             primary_name: config.primary_name.clone(),
             sentinels,
             servers,
@@ -43,8 +45,68 @@ impl Report {
     }
 
     /// Whether the proxy would serve.
-    pub fn passed(&self) -> bool {
+    pub(super) fn passed(&self) -> bool {
         self.findings.failures.is_empty()
+    }
+}
+
+impl Report {
+    /// Whether both lead to one server: at one address, or known by what it calls itself.
+    fn has_primary_of(&self, other: &Self) -> bool {
+        let same_address = match (&self.choice, &other.choice) {
+            (Some(one), Some(other)) => one.primary == other.primary,
+            _ => false,
+        };
+        let run_id = self.primary_run_id();
+        same_address || run_id.is_some() && run_id == other.primary_run_id()
+    }
+
+    fn primary_run_id(&self) -> Option<&String> {
+        let primary = self.servers.first()?;
+        primary.answer.as_ref().ok()?.run_id.as_ref()
+    }
+}
+
+/// What it found of all endpoints.
+#[derive(Debug)]
+pub struct Reports {
+    all: Vec<Report>,
+    warnings: Vec<String>,
+}
+
+impl Reports {
+    pub(super) fn new(all: Vec<Report>) -> Self {
+        let mut warnings = Vec::new();
+        let mut later = all.as_slice();
+        while let Some((one, rest)) = later.split_first() {
+            for other in rest.iter().filter(|other| one.has_primary_of(other)) {
+                warnings.push(format!(
+                    "the endpoints {} and {} lead to the same primary: clients that take them for two, as for a lock held by a majority of servers, are wrong; look at primary_name and sentinel of both",
+                    one.name, other.name
+                ));
+            }
+            later = rest;
+        }
+        Self { all, warnings }
+    }
+
+    /// Whether the proxy would serve all of them.
+    pub fn passed(&self) -> bool {
+        self.all.iter().all(Report::passed)
+    }
+}
+
+impl fmt::Display for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = self.all.as_slice() {
+            return only.fmt(f);
+        }
+        for (index, report) in self.all.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            writeln!(f, "{gap}Endpoint {}", report.name)?;
+            report.fmt(f)?;
+        }
+        list(f, "Warnings about the endpoints together", &self.warnings)
     }
 }
 

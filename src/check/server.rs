@@ -37,6 +37,8 @@ pub(super) struct Server {
 pub(super) struct Answer {
     /// Its role, or what kept us from learning it.
     pub(super) role: Result<Role, Rejection>,
+    /// What it calls this run of itself; none where it may not be asked.
+    pub(super) run_id: Option<String>,
     /// It is part of a Cluster.
     pub(super) cluster: bool,
     /// Values of [`SETTINGS`], in their order; none where it may not be asked.
@@ -82,10 +84,11 @@ async fn converse(config: &Config, address: &HostPort) -> Result<Answer, Error> 
     let mut connection =
         Connection::open(address, config.tls.upstream.as_ref(), credentials, limit).await?;
     let mut replies = connection
-        .pipeline(&[&[b"ROLE"], &[b"HELLO"]], limit)
+        .pipeline(&[&[b"ROLE"], &[b"HELLO"], &[b"INFO", b"server"]], limit)
         .await?
         .into_iter();
-    let (Some(role), Some(hello)) = (replies.next(), replies.next()) else {
+    let (Some(role), Some(hello), Some(info)) = (replies.next(), replies.next(), replies.next())
+    else {
         return Err(Error::Unexpected("a wrong number of replies"));
     };
     let cluster = matches!(&hello, Ok(hello) if message::field(hello, "mode") == Some("cluster"));
@@ -100,6 +103,7 @@ async fn converse(config: &Config, address: &HostPort) -> Result<Answer, Error> 
     }
     Ok(Answer {
         role,
+        run_id: info.ok().as_ref().and_then(message::info_run_id),
         cluster,
         settings: settings(&mut connection, config).await?,
     })

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::judge::{choose, judge};
+use super::judge::{Findings, choose, judge};
+use super::report::{Report, Reports};
 use super::sentinel::{self, Sentinel};
 use super::server::{self, Server};
 use super::tls::{Speech, listen_to};
@@ -61,6 +62,7 @@ fn server(index: u16, role: Role) -> Server {
         address: node(index),
         answer: Ok(server::Answer {
             role: Ok(role),
+            run_id: Some(format!("server{index}")),
             cluster: false,
             settings: Some(server::SETTINGS.map(|_| "x".to_owned()).to_vec()),
         }),
@@ -94,6 +96,43 @@ fn check(sentinels: &[Sentinel], servers: &[Server], expected: &[&str]) {
             "{expected}: {said}"
         );
     }
+}
+
+/// What `check` found of an endpoint called so, whose primary is node `index`, at `address`.
+fn endpoint(name: &str, address: u16, index: u16) -> Report {
+    let config = Config {
+        name: name.to_owned(),
+        ..config()
+    };
+    let sentinels = vec![sentinel(1, 1, address, 4)];
+    let mut primary = server(index, Role::Master { offset: None });
+    primary.address = node(address);
+    let choice = choose(&sentinels);
+    Report::new(
+        &config,
+        sentinels,
+        vec![primary],
+        choice,
+        Findings::default(),
+    )
+}
+
+#[test]
+fn endpoints_with_one_primary_are_told_of_however_it_is_reached() {
+    let clashes = |all: Vec<Report>| {
+        Reports::new(all)
+            .to_string()
+            .matches("same primary")
+            .count()
+    };
+    assert_eq!(clashes(vec![endpoint("a", 1, 1), endpoint("b", 2, 2)]), 0);
+    assert_eq!(clashes(vec![endpoint("a", 1, 1), endpoint("b", 1, 1)]), 1);
+    let by_another_name = vec![
+        endpoint("a", 1, 1),
+        endpoint("b", 2, 1),
+        endpoint("c", 3, 3),
+    ];
+    assert_eq!(clashes(by_another_name), 1);
 }
 
 fn change_sentinel(sentinel: &mut Sentinel, change: impl FnOnce(&mut sentinel::Answer)) {

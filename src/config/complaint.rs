@@ -31,7 +31,9 @@ pub(super) fn name_origin(mut error: clap::Error, sources: &Sources) -> clap::Er
     let long = long.split([' ', '=', '[']).next().unwrap_or(long);
     let tip = match sources.of(long) {
         Some(Origin::Variable(name)) => format!("the value comes from the environment: {name}"),
-        Some(origin @ Origin::File { .. }) => format!("the value comes from {origin}"),
+        Some(origin @ (Origin::File { .. } | Origin::Endpoint { .. })) => {
+            format!("the value comes from {origin}")
+        }
         Some(Origin::Flag(_)) | None => return error,
     };
     error.insert(

@@ -56,6 +56,25 @@ pub enum Error {
         /// The listener.
         listen: String,
     },
+    /// What is wrong with the settings of one of several endpoints.
+    Endpoint {
+        /// What it is called.
+        name: String,
+        /// What is wrong with them.
+        error: Box<Self>,
+    },
+    /// Two endpoints have one name.
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// Two endpoints listen at one address.
+    SameListener {
+        /// The address.
+        listen: String,
+        /// What the two are called.
+        names: [String; 2],
+    },
     /// Anyone on the network could use our login.
     OpenLogin {
         /// The listener that is not on loopback.
@@ -102,6 +121,18 @@ impl fmt::Display for Error {
                 f,
                 "--listen-unix-mode and --listen-unix-owner mean nothing to {listen}: a name without a file has no permissions, and every process in the same network namespace may connect; give a path, or leave the two out"
             ),
+            Self::Endpoint { name, error } => write!(f, "endpoint {name}: {error}"),
+            Self::SameName { name } => write!(
+                f,
+                "two endpoints are called {name}: give each a name of its own with name = \"...\" (without one, it is the primary's)"
+            ),
+            Self::SameListener {
+                listen,
+                names: [one, other],
+            } => write!(
+                f,
+                "the endpoints {one} and {other} both listen on {listen}: give each a listen (and listen_tls) of its own, or \"off\" where its other listeners are enough; what an endpoint does not say, it has from above, from flags and from the environment"
+            ),
             Self::OpenLogin { listen } => write!(
                 f,
                 "refusing to start: Steadfast logs in to the primary for its clients and listens on {listen}, beyond this machine, so anyone who can reach that port could use the server without a password; \
@@ -117,6 +148,7 @@ impl std::error::Error for Error {
             Self::File(fault) => fault.source(),
             Self::Password(unusable) => unusable.source(),
             Self::Tls(unusable) => unusable.source(),
+            Self::Endpoint { error, .. } => error.source(),
             _ => None,
         }
     }

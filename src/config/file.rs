@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::nearest::nearest;
+use super::parse;
 
 mod fault;
 
@@ -19,9 +20,33 @@ use fault::Why;
 
 /// More is no file of settings.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
-/// Where the settings of one of several primaries would stand: a mistake that deserves more than
-/// "unknown".
+/// The tables with what only one of several endpoints has.
 const ENDPOINT: &str = "endpoint";
+/// What the operator calls one; no flag says that.
+const NAME: &str = "name";
+/// More deserve a process of their own.
+const ENDPOINTS_MAX: usize = 32;
+
+/// Settings that concern the process as a whole, and so cannot differ between its endpoints.
+const PROCESS_WIDE: [&str; 12] = [
+    "admin-actions",
+    "admin-listen",
+    "drain-delay",
+    "drain-timeout",
+    "log-format",
+    "log-level",
+    "max-clients",
+    "max-held-bytes",
+    "max-output-bytes",
+    "ready-policy",
+    "startup-timeout",
+    "workers",
+];
+
+/// Whether the setting of this flag is one of them.
+pub(super) fn is_process_wide(long: &str) -> bool {
+    PROCESS_WIDE.contains(&long)
+}
 
 /// Flags about the file, which mean nothing in it.
 const NOT_FOR_FILE: [&str; 2] = ["config", "check-config"];
@@ -65,15 +90,32 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
-/// What stands in the file at `path`, in the order of its lines. Blocks.
-pub(super) fn read(path: &Path, keys: &[Key]) -> Result<Vec<Entry>, FileFault> {
+/// What stands in a file, in the order of its lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// Above all tables.
+    pub(super) entries: Vec<Entry>,
+    /// The `[[endpoint]]` tables.
+    pub(super) endpoints: Vec<Table>,
+}
+
+/// One `[[endpoint]]`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    /// What it is called, if that is said.
+    pub(super) name: Option<String>,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What stands in the file at `path`. Blocks.
+pub(super) fn read(path: &Path, keys: &[Key]) -> Result<Contents, FileFault> {
     let fault = |line, why| FileFault {
         path: path.to_owned(),
         line,
         why,
     };
     let text = text(path).map_err(|why| fault(None, why))?;
-    entries(&text, keys).map_err(|(line, why)| fault(Some(line), why))
+    contents(&text, keys).map_err(|(line, why)| fault(Some(line), why))
 }
 
 fn text(path: &Path) -> Result<String, Why> {
@@ -87,26 +129,101 @@ fn text(path: &Path) -> Result<String, Why> {
     String::from_utf8(bytes).map_err(|_| Why::NoText)
 }
 
-fn entries(text: &str, keys: &[Key]) -> Result<Vec<Entry>, (usize, Why)> {
+/// What is wrong, and in which line.
+type Wrong = (usize, Why);
+
+fn contents(text: &str, keys: &[Key]) -> Result<Contents, Wrong> {
     let table = DeTable::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         (line(text, start), Why::Syntax(error.message().to_owned()))
     })?;
-    let mut found: Vec<_> = table.get_ref().iter().collect();
-    found.sort_by_key(|(name, _)| name.span().start);
-    let entry = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+    let mut contents = Contents::default();
+    for (name, value) in in_order(table.get_ref()) {
         let line = line(text, name.span().start);
-        let read = setting(name.get_ref(), value.get_ref(), keys);
-        let (long, values) = read.map_err(|why| (line, why))?;
-        Ok(Entry { long, values, line })
-    };
-    found.into_iter().map(entry).collect()
+        if name.get_ref() == ENDPOINT {
+            contents.endpoints = endpoints(text, line, value.get_ref(), keys)?;
+        } else {
+            let read = setting(name.get_ref(), value.get_ref(), keys);
+            contents
+                .entries
+                .push(read.map_err(|why| (line, why))?.at(line));
+        }
+    }
+    Ok(contents)
 }
 
-fn setting(name: &str, value: &DeValue<'_>, keys: &[Key]) -> Result<(String, Vec<String>), Why> {
-    if name == ENDPOINT {
-        return Err(Why::Endpoint);
+type Pair<'a, 'b> = (&'a Spanned<DeString<'b>>, &'a Spanned<DeValue<'b>>);
+
+fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<Pair<'a, 'b>> {
+    let mut found: Vec<_> = table.iter().collect();
+    found.sort_by_key(|(name, _)| name.span().start);
+    found
+}
+
+/// The tables that `value` has; `line` is where the first begins.
+fn endpoints(
+    text: &str,
+    line: usize,
+    value: &DeValue<'_>,
+    keys: &[Key],
+) -> Result<Vec<Table>, Wrong> {
+    let DeValue::Array(items) = value else {
+        return Err((line, Why::NoTables));
+    };
+    if items.len() > ENDPOINTS_MAX {
+        return Err((line, Why::TooMany(ENDPOINTS_MAX)));
     }
+    let one = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::Table(table) => endpoint(text, table, keys),
+        _ => Err((line, Why::NoTables)),
+    };
+    items.iter().map(one).collect()
+}
+
+fn endpoint(text: &str, table: &DeTable<'_>, keys: &[Key]) -> Result<Table, Wrong> {
+    let mut found = Table::default();
+    for (name, value) in in_order(table) {
+        let line = line(text, name.span().start);
+        let wrong = |why| (line, why);
+        match (&**name.get_ref(), value.get_ref()) {
+            (NAME, DeValue::String(given)) => {
+                found.name = Some(endpoint_name(given).map_err(wrong)?);
+            }
+            (NAME, _) => return Err(wrong(Why::Kind)),
+            (name, value) => {
+                let read = setting(name, value, keys).map_err(wrong)?;
+                if is_process_wide(&read.long) {
+                    return Err(wrong(Why::ProcessWide(self::name(&read.long))));
+                }
+                found.entries.push(read.at(line));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn endpoint_name(text: &str) -> Result<String, Why> {
+    // As strict as with the names it stands beside: it is a label, and stands in logs.
+    parse::primary_name(text).map_err(|_| Why::Name)
+}
+
+/// A setting whose line is not known yet.
+struct Setting {
+    long: String,
+    values: Vec<String>,
+}
+
+impl Setting {
+    fn at(self, line: usize) -> Entry {
+        Entry {
+            long: self.long,
+            values: self.values,
+            line,
+        }
+    }
+}
+
+fn setting(name: &str, value: &DeValue<'_>, keys: &[Key]) -> Result<Setting, Why> {
     let Some(key) = keys.iter().find(|key| key.name() == name) else {
         return Err(Why::unknown(name, guess(name, keys)));
     };
@@ -116,7 +233,10 @@ fn setting(name: &str, value: &DeValue<'_>, keys: &[Key]) -> Result<(String, Vec
         DeValue::Array(items) => items.iter().map(|item| scalar(item.get_ref())).collect(),
         single => scalar(single).map(|value| vec![value]),
     };
-    Ok((key.long.clone(), values?))
+    Ok(Setting {
+        long: key.long.clone(),
+        values: values?,
+    })
 }
 
 /// As it would be written on the command line. `0o660` stays what it is, so that nobody reads it as
@@ -172,17 +292,20 @@ mod tests {
     /// `expected`: each entry as `line:long=value,value`.
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        let entries = entries(text, &keys());
-        let entries = entries.unwrap_or_else(|(line, why)| panic!("{text}: {line}: {why}"));
-        let shown = entries
+        let contents = contents(text, &keys());
+        let contents = contents.unwrap_or_else(|(line, why)| panic!("{text}: {line}: {why}"));
+        let tables = contents.endpoints.iter().flat_map(|table| &table.entries);
+        let shown = contents
+            .entries
             .iter()
+            .chain(tables)
             .map(|it| format!("{}:{}={}", it.line, it.long, it.values.join(",")));
         assert_eq!(shown.collect::<Vec<_>>(), expected, "{text}");
     }
 
     #[track_caller]
     fn check_refused(text: &str, line: usize, because: &str) {
-        let (at, why) = entries(text, &keys()).expect_err(text);
+        let (at, why) = contents(text, &keys()).expect_err(text);
         let why = why.to_string();
         assert!(why.contains(because), "{text}: {why}");
         assert_eq!(at, line, "{text}: {why}");
@@ -209,10 +332,9 @@ mod tests {
         check_refused("hold-timeout = '5s'", 1, "did you mean hold_timeout");
         check_refused("master_name = 'x'", 1, "did you mean primary_name");
         check_refused("password = 'hunter2'", 1, "did you mean password_file");
-        let (_, why) = entries("colour = 1", &keys()).expect_err("unknown");
+        let (_, why) = contents("colour = 1", &keys()).expect_err("unknown");
         assert_eq!(why.to_string(), "there is no setting 'colour'");
         check_refused("workers = 1\n[sentinel]\na = 1", 2, "one value");
-        check_refused("[[endpoint]]\nname = 'x'", 1, "several endpoints");
     }
 
     #[test]
@@ -222,6 +344,32 @@ mod tests {
         check_refused("workers = [1, 2]", 1, "takes one value");
         check_refused("sentinel = []", 1, "leave it out");
         check_refused("sentinel = [['a']]", 1, "in quotes");
+    }
+
+    #[test]
+    fn endpoints_have_names_and_settings_of_their_own() {
+        let text = "workers = 1\n[[endpoint]]\nname = 'a'\nsentinel = ['x']\n\n[[endpoint]]\nprimary_name = 'p'";
+        check(text, &["1:workers=1", "4:sentinel=x", "7:primary-name=p"]);
+        let found = contents(text, &keys()).expect("two");
+        let names = found.endpoints.iter().map(|table| table.name.as_deref());
+        assert_eq!(names.collect::<Vec<_>>(), [Some("a"), None]);
+    }
+
+    #[test]
+    fn what_an_endpoint_cannot_have_is_told_with_its_line() {
+        for (inside, because) in [
+            ("workers = 1", "concerns the whole process"),
+            ("holdtimeout = '5s'", "did you mean hold_timeout"),
+            ("name = 7", "in quotes"),
+            ("name = 'a b'", "no white space"),
+            ("[[endpoint.endpoint]]\nname = 'x'", "no setting 'endpoint'"),
+        ] {
+            let text = format!("[[endpoint]]\nprimary_name = 'p'\n{inside}");
+            check_refused(&text, 3, because);
+        }
+        check_refused("[endpoint]\nname = 'x'", 1, "two brackets");
+        check_refused("endpoint = ['x']", 1, "two brackets");
+        check_refused(&"[[endpoint]]\n".repeat(33), 1, "at most 32");
     }
 
     #[test]

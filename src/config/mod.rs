@@ -1,6 +1,7 @@
 //! Settings: what the operator asked for, validated once and passed around as plain values.
 //!
-//! Flag wins over environment wins over file wins over default. The environment and the machine's
+//! Flag wins over environment wins over file wins over default; what a file says in the table of one of
+//! several endpoints wins over all of them. The environment and the machine's
 //! limits come in as arguments ([`load`]), so that nothing here depends on the process it runs in, the
 //! files with settings, passwords, certificates and keys excepted. This module opens no socket and writes no log.
 
@@ -8,6 +9,7 @@ mod address_map;
 #[doc(hidden)]
 pub mod check;
 mod complaint;
+mod endpoints;
 mod error;
 mod file;
 mod flags;
@@ -47,6 +49,8 @@ use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Whose};
 use crate::tls::Legs;
 
+use sources::Reading;
+
 /// Looks a variable up in the environment.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
@@ -66,8 +70,10 @@ pub struct Machine {
 pub struct Invocation {
     /// What to do.
     pub command: Command,
-    /// The settings.
+    /// The settings of the endpoint, or of the first of several.
     pub config: Config,
+    /// Those of all further endpoints; what concerns the whole process is the same in all.
+    pub more: Vec<Config>,
     /// The same settings for people to look at.
     pub settings: Settings,
     /// How to log.
@@ -104,7 +110,7 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// As [`load`].
 pub fn question(args: Vec<OsString>, env: Env<'_>) -> Result<Option<Question>, Refusal> {
-    let (cli, ..) = sources::read(args, env)?;
+    let (Reading { cli, .. }, _) = sources::read(args, env)?;
     let asks = matches!(
         cli.command,
         Some(Command::Healthcheck { .. } | Command::Status { .. })
@@ -129,18 +135,20 @@ pub struct Question {
 /// # Errors
 /// When something is wrong with them, or the operator asked for help only.
 pub fn load(args: Vec<OsString>, env: Env<'_>, machine: Machine) -> Result<Invocation, Refusal> {
-    let (cli, mut sources, written) = sources::read(args, env)?;
-    let command = cli.command.unwrap_or(Command::Run);
+    let (outside, parts) = sources::read(args, env)?;
+    let process = &outside.cli.process;
     let logging = Logging {
-        format: cli.process.log_format,
-        level: cli.process.log_level,
+        format: process.log_format,
+        level: process.log_level,
     };
-    let only_checked = cli.process.check_config;
-    let config = validate::config(cli, &mut sources, env, machine).map_err(Refusal::Settings)?;
+    let command = outside.cli.command.unwrap_or(Command::Run);
+    let only_checked = process.check_config;
+    let loaded = endpoints::load(outside, parts, env, machine).map_err(Refusal::Settings)?;
     Ok(Invocation {
         command,
-        settings: Settings::new(written, &sources, &config),
-        config,
+        config: loaded.config,
+        more: loaded.more,
+        settings: loaded.settings,
         logging,
         only_checked,
     })
@@ -179,9 +187,11 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Everything `steadfast run` needs, validated.
+/// Everything `steadfast run` needs for one endpoint, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What the operator calls the endpoint.
+    pub name: String,
     /// Sentinels to start from.
     pub sentinels: Vec<HostPort>,
     /// Sentinel's name for the monitored set.

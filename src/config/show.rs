@@ -2,6 +2,7 @@
 //!
 //! Which settings there are is taken from the flags. Most values are shown as they were written; those
 //! that were left open, or that came with another setting, as they turned out. No password gets here.
+//! Of several endpoints each is shown with all that counts for it, wherever that was given.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Config;
-use super::file;
+use super::file::{self, is_process_wide};
 use super::sources::{Origin, Sources, Written};
 use crate::secrets::Credentials;
 
@@ -20,7 +21,18 @@ const COMMENT_COLUMN: usize = 44;
 
 /// All settings, for people and programs to look at. Has no password in it.
 #[derive(Debug)]
-pub struct Settings(Vec<Setting>);
+pub struct Settings {
+    /// Those of the process; and those of its endpoint, where no table in a file makes it one of several.
+    all: Vec<Setting>,
+    endpoints: Vec<Endpoint>,
+}
+
+/// One of several endpoints.
+#[derive(Debug)]
+struct Endpoint {
+    name: String,
+    settings: Vec<Setting>,
+}
 
 #[derive(Debug)]
 struct Setting {
@@ -34,32 +46,73 @@ struct Setting {
 
 impl Settings {
     pub(super) fn new(written: Vec<Written>, sources: &Sources, config: &Config) -> Self {
-        let flags = written.into_iter().map(|Written { key, values }| {
-            let leg = turned_on(&key.long, config);
-            let source = leg.and_then(|_| sources.first_of(&key.long));
-            Setting {
-                name: key.name(),
-                values: effective(&key.long, &values, config).unwrap_or(values),
-                is_list: key.is_list,
-                is_for_file: key.is_for_file(),
-                source: sources.of(&key.long).or(source).cloned(),
-            }
+        let all = settings(written, sources, config);
+        Self {
+            all: all.chain(passwords(sources, config)).collect(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    /// Of a process whose endpoints each have settings of their own, which follow.
+    pub(super) fn of_process(written: Vec<Written>, sources: &Sources, first: &Config) -> Self {
+        let is_here = |it: &Written| is_process_wide(&it.key.long) || !it.key.is_for_file();
+        let written = written.into_iter().filter(is_here).collect();
+        Self {
+            all: settings(written, sources, first).collect(),
+            endpoints: Vec::new(),
+        }
+    }
+
+    /// One more endpoint.
+    pub(super) fn add(&mut self, written: Vec<Written>, sources: &Sources, config: &Config) {
+        let is_here = |it: &Written| !is_process_wide(&it.key.long) && it.key.is_for_file();
+        let written = written.into_iter().filter(is_here).collect();
+        let all = settings(written, sources, config);
+        self.endpoints.push(Endpoint {
+            name: config.name.clone(),
+            settings: all.chain(passwords(sources, config)).collect(),
         });
-        Self(flags.chain(passwords(sources, config)).collect())
     }
 
     /// As one JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let settings: Vec<_> = self.0.iter().map(Shown::of).collect();
-        format!("{:#}\n", json!({ "settings": settings }))
+        let shown = |all: &[Setting]| json!(all.iter().map(Shown::of).collect::<Vec<_>>());
+        let mut object = json!({ "settings": shown(&self.all) });
+        if !self.endpoints.is_empty() {
+            let one = |it: &Endpoint| json!({ "name": it.name, "settings": shown(&it.settings) });
+            object["endpoints"] = self.endpoints.iter().map(one).collect();
+        }
+        format!("{object:#}\n")
     }
+}
+
+fn settings<'a>(
+    written: Vec<Written>,
+    sources: &'a Sources,
+    config: &'a Config,
+) -> impl Iterator<Item = Setting> + 'a {
+    written.into_iter().map(|Written { key, values }| {
+        let leg = turned_on(&key.long, config);
+        let source = leg.and_then(|_| sources.first_of(&key.long));
+        Setting {
+            name: key.name(),
+            values: effective(&key.long, &values, config).unwrap_or(values),
+            is_list: key.is_list,
+            is_for_file: key.is_for_file(),
+            source: sources.of(&key.long).or(source).cloned(),
+        }
+    })
 }
 
 /// As a file of settings, with the origins in comments; what is there by default is a comment as a whole.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|setting| setting.fmt(f))
+        self.all.iter().try_for_each(|setting| setting.fmt(f))?;
+        self.endpoints.iter().try_for_each(|endpoint| {
+            writeln!(f, "\n[[endpoint]]\nname = {}", json!(endpoint.name))?;
+            endpoint.settings.iter().try_for_each(|it| it.fmt(f))
+        })
     }
 }
 
@@ -103,7 +156,7 @@ impl<'a> Shown<'a> {
             value,
             origin: match &setting.source {
                 None => "default",
-                Some(Origin::File { .. }) => "file",
+                Some(Origin::File { .. } | Origin::Endpoint { .. }) => "file",
                 Some(Origin::Variable(_)) => "environment",
                 Some(Origin::Flag(_)) => "flag",
             },

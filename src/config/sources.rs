@@ -1,4 +1,5 @@
 //! Where values come from: a flag wins over the environment, that over the file, that over the default.
+//! What the table of one endpoint says wins over all of them, for that endpoint.
 //!
 //! What the command line leaves open is filled in as if it had been written there, so that a value is
 //! read by the same code wherever it stands. The environment comes in as a function; of files only the
@@ -13,7 +14,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches};
 
 use super::complaint::{name_origin, without_passwords};
-use super::file::{self, Entry, Key};
+use super::file::{self, Entry, Key, Table};
 use super::flags::Cli;
 use super::{Env, Error, Refusal};
 
@@ -27,6 +28,8 @@ const FILE_FLAG: &str = "config";
 pub(super) enum Origin {
     /// A line of the file.
     File { path: PathBuf, line: usize },
+    /// A line of one endpoint's table in the file.
+    Endpoint { path: PathBuf, line: usize },
     /// A variable.
     Variable(String),
     /// A flag, by its long name.
@@ -40,6 +43,8 @@ impl Origin {
             Self::File { .. } => 1,
             Self::Variable(_) => 2,
             Self::Flag(_) => 3,
+            // All others are about whatever endpoint there is.
+            Self::Endpoint { .. } => 4,
         }
     }
 }
@@ -47,7 +52,9 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line } | Self::Endpoint { path, line } => {
+                write!(f, "{}:{line}", path.display())
+            }
             Self::Variable(name) => f.write_str(name),
             Self::Flag(long) => write!(f, "--{long}"),
         }
@@ -55,7 +62,7 @@ impl fmt::Display for Origin {
 }
 
 /// The settings that were given at all, by the long names of their flags.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Sources(BTreeMap<String, Origin>);
 
 impl Sources {
@@ -103,25 +110,43 @@ pub(super) struct Written {
 }
 
 /// What was read: the settings, where they were given, and as what.
-pub(super) type Reading = (Cli, Sources, Vec<Written>);
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) cli: Cli,
+    pub(super) sources: Sources,
+    pub(super) written: Vec<Written>,
+}
 
-/// Reads the command line, then fills in whatever it leaves open.
+/// One endpoint of several: what it is called, if that was said, and its settings, those included that
+/// it has from elsewhere.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) name: Option<String>,
+    pub(super) reading: Reading,
+}
+
+/// Reads the command line, then fills in whatever it leaves open. Where the file has endpoints, what
+/// was read is what those go by that do not say otherwise themselves.
 ///
 /// # Errors
 /// clap's, which also stand for "help was asked for"; or what is wrong with the file.
-pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<Reading, Refusal> {
-    let mut reading = CommandLine::new(args);
-    let matches = reading.parse()?;
-    reading.note_flags(&matches);
-    reading.fill_from_environment(env);
-    let mut matches = reading.parse()?;
-    if let Some(path) = matches.get_one::<PathBuf>(FILE_FLAG) {
-        reading.fill_from_file(path, env)?;
-        matches = reading.parse()?;
+pub(super) fn read(args: Vec<OsString>, env: Env<'_>) -> Result<(Reading, Vec<Part>), Refusal> {
+    let mut line = CommandLine::new(args);
+    let matches = line.parse()?;
+    line.note_flags(&matches);
+    line.fill_from_environment(env);
+    let mut matches = line.parse()?;
+    let mut parts = Vec::new();
+    if let Some(path) = matches.get_one::<PathBuf>(FILE_FLAG).cloned() {
+        let contents = file::read(&path, &keys(&line.command));
+        let contents = contents.map_err(|fault| Refusal::Settings(Error::File(fault)))?;
+        line.fill_from_file(&path, contents.entries, env);
+        matches = line.parse()?;
+        let tables = contents.endpoints.into_iter();
+        let read = tables.map(|table| line.part(&path, table, &matches));
+        parts = read.collect::<Result<_, _>>()?;
     }
-    let written = written(&reading.command, &matches);
-    let cli = Cli::from_arg_matches_mut(&mut matches);
-    Ok((cli.map_err(refused)?, reading.sources, written))
+    Ok((line.reading(matches)?, parts))
 }
 
 /// A command line that grows by what stands elsewhere.
@@ -167,9 +192,7 @@ impl CommandLine {
         self.insert(options);
     }
 
-    fn fill_from_file(&mut self, path: &Path, env: Env<'_>) -> Result<(), Refusal> {
-        let entries = file::read(path, &keys(&self.command));
-        let entries = entries.map_err(|fault| Refusal::Settings(Error::File(fault)))?;
+    fn fill_from_file(&mut self, path: &Path, entries: Vec<Entry>, env: Env<'_>) {
         let mut options = Vec::new();
         for Entry { long, values, line } in entries {
             if self.sources.of(&long).is_none() && !has_password(&long, env) {
@@ -179,7 +202,44 @@ impl CommandLine {
             }
         }
         self.insert(options);
-        Ok(())
+    }
+
+    /// An endpoint: what its table says, and for the rest what was given outside, as `matches` has it.
+    fn part(&self, path: &Path, table: Table, matches: &ArgMatches) -> Result<Part, Refusal> {
+        let mut sources = self.sources.clone();
+        let mut args: Vec<_> = self.args.first().cloned().into_iter().collect();
+        let is_own = |long: &str| table.entries.iter().any(|entry| entry.long == long);
+        for (id, long) in settings(&self.command) {
+            if sources.of(long).is_some() && !is_own(long) {
+                let values = matches.get_raw(id).into_iter().flatten();
+                args.extend(values.map(|value| option(long, value)));
+            }
+        }
+        for Entry { long, values, line } in table.entries {
+            args.extend(values.iter().map(|value| option(&long, value.as_ref())));
+            let path = path.to_owned();
+            sources.note(&long, Origin::Endpoint { path, line });
+        }
+        let mut own = Self {
+            command: self.command.clone(),
+            args,
+            sources,
+        };
+        let matches = own.parse()?;
+        Ok(Part {
+            name: table.name,
+            reading: own.reading(matches)?,
+        })
+    }
+
+    fn reading(self, mut matches: ArgMatches) -> Result<Reading, Refusal> {
+        let written = written(&self.command, &matches);
+        let cli = Cli::from_arg_matches_mut(&mut matches);
+        Ok(Reading {
+            cli: cli.map_err(refused)?,
+            sources: self.sources,
+            written,
+        })
     }
 
     /// Before the subcommand, if there is one: the flags are global.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::*;
 
+mod endpoints;
 mod file;
 mod show;
 mod url;

@@ -36,6 +36,7 @@ pub(super) fn config(
         refuse_nameless(&listen_unix)?;
     }
     let config = Config {
+        name: cli.sentinel.primary_name.clone(),
         sentinels: sentinels(given, sources, env)?,
         primary_name: cli.sentinel.primary_name,
         listen,

@@ -38,7 +38,9 @@ async fn follow(password: Password, mut schedule: Schedule) {
         if let Ok(news) = tokio::task::spawn_blocking(move || looked_at.refresh()).await {
             if let (Some(file), false) = (password.file(), matches!(news, News::None)) {
                 let taken = matches!(news, News::Renewed | News::Recovered);
-                schedule.record().note(Content::Password, file.flag, taken);
+                // Endpoints may have other files by the same flag.
+                let files = format!("{} {}", file.flag, file.path.display());
+                schedule.record().note(Content::Password, &files, taken);
             }
             tell(&password, &news, asked);
         }

@@ -57,7 +57,7 @@ impl Seen {
     }
 }
 
-/// The legs of a process that have TLS.
+/// The legs of an endpoint that have TLS.
 #[derive(Debug, Clone, Default)]
 pub struct Legs {
     /// Clients to us.
@@ -88,21 +88,23 @@ impl Legs {
             .collect()
     }
 
-    /// Reads all files again, takes over what is new, and logs it. Blocks.
-    fn refresh(&self, occasion: Occasion, record: &Record) {
+    /// Reads all files again, takes over what is new, and logs it, as of `whose` legs. Blocks.
+    fn refresh(&self, whose: &str, occasion: Occasion, record: &Record) {
+        let tell = |leg, news| tell(leg, whose, &news, occasion, record);
         if let Some(server) = &self.listen {
-            tell(Leg::Listen, &server.refresh(), occasion, record);
+            tell(Leg::Listen, server.refresh());
         }
         for client in [&self.upstream, &self.sentinel].into_iter().flatten() {
-            tell(client.leg(), &client.refresh(), occasion, record);
+            tell(client.leg(), client.refresh());
         }
     }
 }
 
-fn tell(leg: Leg, news: &News, occasion: Occasion, record: &Record) {
+fn tell(leg: Leg, whose: &str, news: &News, occasion: Occasion, record: &Record) {
     let (leg, asked) = (leg.flag(), occasion == Occasion::Asked);
     if !matches!(news, News::None) {
-        record.note(Content::Tls, leg, matches!(news, News::Renewed));
+        let files = format!("{leg} of {whose}");
+        record.note(Content::Tls, &files, matches!(news, News::Renewed));
     }
     match news {
         News::None if asked => tracing::info!(
@@ -127,12 +129,14 @@ fn tell(leg: Leg, news: &News, occasion: Occasion, record: &Record) {
     }
 }
 
-/// Looks at the files of all legs whenever it is due, for ever.
-pub async fn watch(legs: Legs, mut schedule: Schedule) {
+/// Looks at the files of all legs of the endpoint called `whose` whenever it is due, for ever.
+pub async fn watch(whose: String, legs: Legs, mut schedule: Schedule) {
     loop {
         let occasion = schedule.due().await;
-        let (legs, record) = (legs.clone(), schedule.record());
+        let (whose, legs, record) = (whose.clone(), legs.clone(), schedule.record());
+        let span = tracing::Span::current();
+        let look = move || span.in_scope(|| legs.refresh(&whose, occasion, &record));
         // A volume that hangs must hang nothing else. Nothing in there panics.
-        let _ = tokio::task::spawn_blocking(move || legs.refresh(occasion, &record)).await;
+        let _ = tokio::task::spawn_blocking(look).await;
     }
 }

@@ -17,7 +17,7 @@ const SERIAL_BITS: u32 = 32;
 /// An upstream id no connection has, for clients that are not there.
 const NOBODY: u64 = i64::MAX as u64;
 
-/// All ids of a process. Locked only when an upstream id is learned, given up or asked for.
+/// All ids of a front. Locked only when an upstream id is learned, given up or asked for.
 #[derive(Debug)]
 pub struct Ids {
     prefix: u64,

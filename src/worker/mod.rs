@@ -1,4 +1,5 @@
-//! A worker: one thread with its own runtime, on which each of its connections lives for life.
+//! A worker: what one front has on one thread, on which each of its connections lives for life. The
+//! thread has a runtime of its own, and the workers of all fronts.
 //!
 //! Nothing here is shared with other threads but the topology (read), a few counters (written by
 //! this worker alone), the channel new clients come in by, and the one reports go out by. There is
@@ -105,10 +106,12 @@ pub use scripts::Scripts;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::vec;
 
 use bytes::BytesMut;
 use slab::Slab;
@@ -133,7 +136,7 @@ const COMPLAINT_GAP: Duration = Duration::from_secs(10);
 const PULSE: Duration = Duration::from_millis(50);
 const _: () = assert!(PULSE.as_millis() * 2 < PAUSE_MAX.as_millis());
 
-/// What a worker thread is made of.
+/// What a worker is made of.
 #[derive(Debug)]
 pub struct Parts {
     /// Settings.
@@ -142,9 +145,9 @@ pub struct Parts {
     pub view: View,
     /// Its counters.
     pub counters: Arc<Counters>,
-    /// The ids of all clients of the process.
+    /// The ids of all clients of its front.
     pub ids: Arc<Ids>,
-    /// The scripts of all clients of the process.
+    /// The scripts of all clients of its front.
     pub scripts: Arc<Scripts>,
     /// What is kept for waiting clients of the process.
     pub held_bytes: Arc<HeldBytes>,
@@ -156,14 +159,14 @@ pub struct Parts {
     pub stages: Stages,
 }
 
-/// Starts a worker thread, which ends once the process is to end, its clients are gone, and nobody can
-/// bring more; it runs `beside` as well.
+/// Starts a thread with these workers, which ends once the process is to end, their clients are gone,
+/// and nobody can bring more; it runs `beside` as well.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
 pub fn spawn(
     index: usize,
-    parts: Parts,
+    workers: Vec<Parts>,
     beside: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -173,8 +176,17 @@ pub fn spawn(
         .name(format!("worker-{index}"))
         .spawn(move || {
             runtime.spawn(beside);
-            runtime.block_on(LocalSet::new().run_until(run(parts)));
+            runtime.block_on(LocalSet::new().run_until(run_all(workers.into_iter())));
         })
+}
+
+/// All of them side by side, until the last has ended.
+fn run_all(mut workers: vec::IntoIter<Parts>) -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        if let Some(first) = workers.next() {
+            tokio::join!(run(first), run_all(workers));
+        }
+    })
 }
 
 /// A worker on the `LocalSet` it is called on.

@@ -1,7 +1,7 @@
 //! The scripts clients have given servers. A server does not hand its scripts on to the one that
 //! takes its place, so their text is kept here, to be loaded there when it is asked for by digest.
 //!
-//! `Scripts` is the process's, behind a lock; `Known` is what one worker has found out from it, so
+//! `Scripts` is the front's, behind a lock; `Known` is what one worker has found out from it, so
 //! that a script that is loaded costs a look-up and no lock. Functions are replicated and no matter
 //! of ours.
 
@@ -76,7 +76,7 @@ impl Shelf {
     }
 }
 
-/// The scripts of a process.
+/// The scripts of a front.
 #[derive(Debug, Default)]
 pub struct Scripts {
     shelf: Mutex<Shelf>,

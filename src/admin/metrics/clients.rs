@@ -21,13 +21,6 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
-        name: "steadfast_client_connections_limit",
-        kind: Gauge,
-        labels: &[],
-        help: "Clients that may be connected (--max-clients).",
-        collect: |scrape, out| out.value(scrape.state.max_clients),
-    },
-    Family {
         name: "steadfast_client_connections_total",
         kind: Counter,
         labels: LISTENER,
@@ -200,6 +193,29 @@ pub(super) const FAMILIES: &[Family] = &[
         collect: |scrape, out| out.value(scrape.sum(|worker| worker.held_total.load())),
     },
     Family {
+        name: "steadfast_hold_duration_seconds",
+        kind: Histogram,
+        labels: &["outcome"],
+        help: "For how long the commands of a client waited for a primary.",
+        collect: |scrape, out| {
+            for how in HoldEnd::ALL {
+                let durations = scrape.durations(|worker| how.of(&worker.holds));
+                out.durations(&[how.label()], &durations);
+            }
+        },
+    },
+];
+
+/// What all endpoints have together.
+pub(super) const LIMITS: &[Family] = &[
+    Family {
+        name: "steadfast_client_connections_limit",
+        kind: Gauge,
+        labels: &[],
+        help: "Clients that may be connected (--max-clients).",
+        collect: |scrape, out| out.value(scrape.state.max_clients),
+    },
+    Family {
         name: "steadfast_held_bytes",
         kind: Gauge,
         labels: &[],
@@ -212,18 +228,6 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &[],
         help: "Bytes of commands that may be kept (--max-held-bytes).",
         collect: |scrape, out| out.value(scrape.state.held_bytes.commands.most()),
-    },
-    Family {
-        name: "steadfast_hold_duration_seconds",
-        kind: Histogram,
-        labels: &["outcome"],
-        help: "For how long the commands of a client waited for a primary.",
-        collect: |scrape, out| {
-            for how in HoldEnd::ALL {
-                let durations = scrape.durations(|worker| how.of(&worker.holds));
-                out.durations(&[how.label()], &durations);
-            }
-        },
     },
 ];
 

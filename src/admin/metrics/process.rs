@@ -26,6 +26,15 @@ pub(super) const BUILD: &[Family] = &[Family {
     },
 }];
 
+pub(super) const CERTIFICATES: &[Family] = &[Family {
+    name: "steadfast_tls_certificate_not_after_timestamp_seconds",
+    kind: Gauge,
+    labels: &["leg", "part"],
+    help: "When what a leg with TLS uses ends: its certificate, the first of its chain to do so; \
+           the CAs of its file, the last of them to do so.",
+    collect: certificates,
+}];
+
 pub(super) const FAMILIES: &[Family] = &[
     Family {
         name: "steadfast_config_reloads_total",
@@ -65,14 +74,6 @@ pub(super) const FAMILIES: &[Family] = &[
                 out.labelled(&[content.label()], timestamp(last));
             }
         },
-    },
-    Family {
-        name: "steadfast_tls_certificate_not_after_timestamp_seconds",
-        kind: Gauge,
-        labels: &["leg", "part"],
-        help: "When what a leg with TLS uses ends: its certificate, the first of its chain to do so; \
-               the CAs of its file, the last of them to do so.",
-        collect: certificates,
     },
     Family {
         name: "process_cpu_seconds_total",
@@ -117,7 +118,7 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 fn certificates(scrape: &Scrape<'_>, out: &mut Samples<'_>) {
-    for (leg, expiry) in scrape.state.tls.expiries() {
+    for (leg, expiry) in scrape.front.tls.expiries() {
         let parts = [("certificate", expiry.certificate), ("ca", expiry.ca)];
         for (part, end) in parts {
             if let Some(end) = end {

@@ -7,12 +7,12 @@ use std::path::Path;
 use crate::count::Durations;
 
 use super::text::Page;
-use super::{Family, Kind, families};
+use super::{ENDPOINT, Family, Kind, Scope, families};
 
 #[test]
 fn names_follow_the_conventions() {
     let mut seen = BTreeSet::new();
-    for family in families() {
+    for (_, family) in families() {
         let name = family.name;
         assert!(seen.insert(name), "{name} twice");
         assert!(
@@ -60,7 +60,12 @@ fn labels_are_escaped_and_buckets_add_up() {
         durations.observe(std::time::Duration::from_millis(ms));
     }
     page.begin(&TOOK).durations(&[], &durations);
+    page.begin(&SAID).about("e").labelled(&["f", "g"], true);
     let text = page.into_text();
+    assert!(
+        text.ends_with("said{endpoint_name=\"e\",by=\"f\",to=\"g\"} 1\n"),
+        "{text}"
+    );
     assert!(
         text.starts_with("# HELP said Words.\n# TYPE said gauge\n"),
         "{text}"
@@ -88,12 +93,10 @@ fn labels_are_escaped_and_buckets_add_up() {
 #[test]
 fn the_readme_has_every_metric_as_it_is() {
     let mut table = "| metric | type | labels | |\n|---|---|---|---|\n".to_owned();
-    for family in families() {
-        let labels: Vec<_> = family
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
+    for (scope, family) in families() {
+        let endpoint = (scope == Scope::Endpoint).then_some(&ENDPOINT);
+        let labels = endpoint.into_iter().chain(family.labels);
+        let labels: Vec<_> = labels.map(|label| format!("`{label}`")).collect();
         table += &format!(
             "| `{}` | {} | {} | {} |\n",
             family.name,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::count::{BOUNDS, Durations};
 
-use super::{Family, Kind};
+use super::{ENDPOINT, Family, Kind};
 
 /// A page being written.
 #[derive(Debug, Default)]
@@ -20,7 +20,11 @@ impl Page {
         let Family { name, help, .. } = family;
         self.line(format_args!("# HELP {name} {help}"));
         self.line(format_args!("# TYPE {name} {}", family.kind.name()));
-        Samples { page: self, family }
+        Samples {
+            page: self,
+            family,
+            endpoint: None,
+        }
     }
 
     /// The text written so far.
@@ -39,9 +43,19 @@ impl Page {
 pub(super) struct Samples<'a> {
     page: &'a mut Page,
     family: &'static Family,
+    endpoint: Option<&'a str>,
 }
 
 impl Samples<'_> {
+    /// The samples about this endpoint.
+    pub(super) fn about<'a>(&'a mut self, endpoint: &'a str) -> Samples<'a> {
+        Samples {
+            page: self.page,
+            family: self.family,
+            endpoint: Some(endpoint),
+        }
+    }
+
     /// The one sample of a family without labels.
     pub(super) fn value(&mut self, value: impl Into<Value>) {
         self.labelled(&[], value);
@@ -76,14 +90,12 @@ impl Samples<'_> {
         let text = &mut self.page.0;
         text.push_str(self.family.name);
         text.push_str(suffix);
-        let labels = self
-            .family
-            .labels
-            .iter()
-            .copied()
-            .zip(values.iter().copied());
+        let labels = self.family.labels.iter().copied();
+        let labels = labels.zip(values.iter().copied());
+        let endpoint = self.endpoint.map(|name| (ENDPOINT, name)).into_iter();
+        let bound = bound.map(|bound| ("le", bound));
         let mut open = '{';
-        for (label, value) in labels.chain(bound.map(|bound| ("le", bound))) {
+        for (label, value) in endpoint.chain(labels).chain(bound) {
             text.push(open);
             text.push_str(label);
             text.push_str("=\"");

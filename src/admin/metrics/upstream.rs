@@ -29,7 +29,7 @@ pub(super) const FAMILIES: &[Family] = &[
         collect: |scrape, out| {
             if let Some(primary) = &scrape.topology.primary {
                 let address = primary.address.to_string();
-                out.labelled(&[PRIMARY, &scrape.state.primary_name, &address], true);
+                out.labelled(&[PRIMARY, &scrape.front.primary_name, &address], true);
             }
         },
     },

@@ -13,6 +13,7 @@ use super::DEADLINE;
 use crate::admin::{AdminState, Controls, serve};
 use crate::config::ReadyPolicy;
 use crate::discovery::StatusHandle;
+use crate::front::Front;
 use crate::net::HostPort;
 use crate::shutdown::Lifecycle;
 use crate::topology::{Primary, Publisher};
@@ -64,15 +65,19 @@ impl Bed {
         let workers = vec![Arc::new(Counters::default()), Arc::new(Counters::default())];
         let stop = CancellationToken::new();
         let done = Arc::new(Mutex::new(Vec::new()));
-        let state = AdminState {
+        let front = Front {
+            name: "mymaster".to_owned(),
             primary_name: "mymaster".to_owned(),
             topology: publisher.handle(),
             discovery: discovery.clone(),
             workers: workers.clone(),
+            tls: crate::tls::Legs::default(),
+        };
+        let state = AdminState {
+            fronts: [front].into(),
             held_bytes: Arc::new(HeldBytes::new(1 << 20, 1 << 20)),
             max_clients: 100,
             reloads: Arc::default(),
-            tls: crate::tls::Legs::default(),
             lifecycle: lifecycle.clone(),
             controls: acts.then(|| controls(&done)),
             ready_policy,

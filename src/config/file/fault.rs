@@ -23,7 +23,10 @@ pub(super) enum Why {
     NoText,
     Syntax(String),
     Unknown { name: String, meant: Option<String> },
-    Endpoint,
+    NoTables,
+    TooMany(usize),
+    ProcessWide(String),
+    Name,
     Empty(String),
     NoList(String),
     Kind,
@@ -54,8 +57,19 @@ impl fmt::Display for Why {
                 name,
                 meant: Some(meant),
             } => write!(f, "there is no setting '{name}': did you mean {meant}?"),
-            Self::Endpoint => f.write_str(
-                "several endpoints in one process are not possible yet: write the settings of the one without [[endpoint]] above them, and run one process for each primary",
+            Self::NoTables => f.write_str(
+                "an endpoint is a table of its own: write [[endpoint]] with two brackets on each side, and its settings below",
+            ),
+            Self::TooMany(most) => write!(
+                f,
+                "one process serves at most {most} endpoints: spread them over several processes"
+            ),
+            Self::ProcessWide(name) => write!(
+                f,
+                "{name} concerns the whole process, not one of its endpoints: write it above the first [[endpoint]]"
+            ),
+            Self::Name => f.write_str(
+                "the name of an endpoint is not empty, not long, and has no white space in it",
             ),
             Self::Empty(name) => write!(
                 f,

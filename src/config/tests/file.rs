@@ -90,7 +90,6 @@ fn mistakes_are_told_with_their_line() {
     check_fault("workers = [1, 2]", "takes one value", 1);
     check_fault("config = 'other.toml'", "there is no setting 'config'", 1);
     check_fault("check_config = true", "no setting 'check_config'", 1);
-    check_fault("[[endpoint]]\nname = 'x'", "several endpoints", 1);
     // What the command line gets wrong is not the file's.
     let (file, flag) = settings("workers = 1");
     let refusal = load_with(&format!("{flag} --pool links"), &[]).expect_err("refused");

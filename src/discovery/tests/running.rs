@@ -19,6 +19,7 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
     Config {
         pool: crate::config::Pool::Session,
         sentinels,
+        name: "mymaster".to_owned(),
         primary_name: "mymaster".to_owned(),
         listen: Vec::new(),
         listen_tls: Vec::new(),

@@ -1,0 +1,225 @@
+//! A front: where the clients of one primary come in, and all that leads them to it: its topology, its
+//! workers with their counters, its doors. A process has one for each endpoint.
+//!
+//! Fronts share threads, bounds and the end of the process. What means something to one primary alone,
+//! such as client ids and scripts, each has for itself, so that nothing of one reaches another.
+//! Who the primary is, a front does not know: whoever has its [`Source`] says so.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::Span;
+
+use crate::config::Config;
+use crate::discovery::StatusHandle;
+use crate::listener::{self, Door, Places};
+use crate::net::Listener;
+use crate::shutdown::Stages;
+use crate::tls::{self, Legs};
+use crate::topology::{Handle, Publisher, Report};
+use crate::worker::{self, Counters, HeldBytes, Parts};
+
+/// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
+const REPORTS_MAX: usize = 64;
+
+/// What those see of a front who only look at it.
+#[derive(Debug, Clone)]
+pub struct Front {
+    /// What the operator calls it; no other front of the process has this name.
+    pub name: String,
+    /// Sentinel's name for the set.
+    pub primary_name: String,
+    /// The published topology.
+    pub topology: Handle,
+    /// Discovery's picture.
+    pub discovery: StatusHandle,
+    /// The counters of its workers, one for each thread.
+    pub workers: Vec<Arc<Counters>>,
+    /// The legs that have TLS.
+    pub tls: Legs,
+}
+
+impl Front {
+    /// What log lines about it are in, where it is one of `several`.
+    pub(crate) fn span(&self, several: bool) -> Span {
+        match several {
+            // An error's, so that it is there with any --log-level.
+            true => tracing::error_span!("front", endpoint = self.name),
+            false => Span::none(),
+        }
+    }
+}
+
+/// What all fronts of a process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Threads that move data; each has a worker of every front.
+    pub(crate) threads: usize,
+    /// Clients at the same time.
+    pub(crate) max_clients: usize,
+    /// What is kept for clients that wait.
+    pub(crate) held_bytes: Arc<HeldBytes>,
+    /// How far the process is on its way to its end.
+    pub(crate) stages: Stages,
+}
+
+impl Shared {
+    /// As the settings of the process say.
+    pub(crate) fn of(process: &Config, stages: Stages) -> Self {
+        Self {
+            threads: process.workers,
+            max_clients: process.max_clients,
+            held_bytes: Arc::new(HeldBytes::new(
+                process.max_held_bytes,
+                process.max_output_bytes,
+            )),
+            stages,
+        }
+    }
+}
+
+/// The side from which a front is told who its primary is.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Publishes it to the workers.
+    pub(crate) publisher: Publisher,
+    /// What the workers noticed of it.
+    pub(crate) reports: mpsc::Receiver<Report>,
+}
+
+/// Where clients come in, and what secures them there.
+pub(crate) type Listening = Vec<(Listener, Option<Arc<tls::Server>>)>;
+
+/// A front before its workers and acceptors are started by [`start`].
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// For those who look.
+    pub(crate) front: Front,
+    listening: Listening,
+    doors: Arc<[Door]>,
+    parts: Vec<Parts>,
+}
+
+impl Plan {
+    /// A front with these settings, whose clients come in there.
+    pub(crate) fn new(
+        config: &Arc<Config>,
+        listening: Listening,
+        shared: &Shared,
+    ) -> (Self, Source) {
+        let (publisher, views) = Publisher::new(shared.threads, config.hold_timeout.initial());
+        let (reports, incoming) = mpsc::channel(REPORTS_MAX);
+        let (ids, scripts) = (Arc::default(), Arc::default());
+        let (mut doors, mut parts) = (Vec::new(), Vec::new());
+        for view in views {
+            let counters = Arc::new(Counters::default());
+            let (clients, receiver) = mpsc::channel(listener::HAND_OVER_MAX);
+            parts.push(Parts {
+                config: config.clone(),
+                view,
+                counters: counters.clone(),
+                ids: Arc::clone(&ids),
+                scripts: Arc::clone(&scripts),
+                held_bytes: shared.held_bytes.clone(),
+                reports: reports.clone(),
+                clients: receiver,
+                stages: shared.stages.clone(),
+            });
+            doors.push(Door { clients, counters });
+        }
+        let front = Front {
+            name: config.name.clone(),
+            primary_name: config.primary_name.clone(),
+            topology: publisher.handle(),
+            discovery: StatusHandle::default(),
+            workers: doors.iter().map(|door| door.counters.clone()).collect(),
+            tls: config.tls.clone(),
+        };
+        let source = Source {
+            publisher,
+            reports: incoming,
+        };
+        let plan = Self {
+            front,
+            listening,
+            doors: doors.into(),
+            parts,
+        };
+        (plan, source)
+    }
+}
+
+/// Fronts that are served.
+pub(crate) struct Started {
+    /// The threads; they end with the process, or by a defect.
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Each ends with its worker. Workers end once nobody can bring clients any more, which those here
+    /// could: to be dropped for that.
+    pub(crate) workers: JoinSet<()>,
+}
+
+/// Starts the threads, each with one worker of every front. The first one accepts, for all of them:
+/// where it is the only one, no client costs a switch of threads.
+///
+/// # Errors
+/// When a thread or its runtime cannot be made.
+pub(crate) fn start(plans: Vec<Plan>, shared: &Shared) -> io::Result<Started> {
+    let counters = plans.iter().map(|plan| plan.front.workers.clone());
+    let places = Arc::new(Places::new(shared.max_clients, counters.collect()));
+    let mut crews: Vec<Vec<Parts>> = (0..shared.threads).map(|_| Vec::new()).collect();
+    let mut workers = JoinSet::new();
+    let mut entrances = Vec::new();
+    for plan in plans {
+        for door in plan.doors.iter() {
+            let clients = door.clients.clone();
+            workers.spawn(async move { clients.closed().await });
+        }
+        for (crew, parts) in crews.iter_mut().zip(plan.parts) {
+            crew.push(parts);
+        }
+        entrances.push((plan.listening, plan.doors));
+    }
+    let mut accepting = Some(accept_all(entrances, places, shared.stages.clone()));
+    let mut threads = Vec::new();
+    for (index, crew) in crews.into_iter().enumerate() {
+        let accepting = accepting.take();
+        let beside = async move {
+            if let Some(accepting) = accepting {
+                accepting.await;
+            }
+        };
+        threads.push(worker::spawn(index, crew, beside)?);
+    }
+    Ok(Started { threads, workers })
+}
+
+/// Where the clients of one front come in, and where they go.
+type Way = (Listening, Arc<[Door]>);
+
+/// Accepts from all listeners until `stages` says that no client is to come in any more.
+async fn accept_all(ways: Vec<Way>, places: Arc<Places>, stages: Stages) {
+    let mut accepting = JoinSet::new();
+    for (listening, doors) in ways {
+        for (listener, tls) in listening {
+            let (doors, places, stages) = (doors.clone(), places.clone(), stages.clone());
+            accepting.spawn(listener::accept(listener, tls, doors, places, stages));
+        }
+    }
+    accepting.join_all().await;
+}
+
+/// Where clients come in without TLS, and where with it.
+pub(crate) fn listening(
+    plain: Vec<Listener>,
+    secured: Vec<Listener>,
+    config: &Config,
+) -> Listening {
+    let server = config.tls.listen.as_ref();
+    let secured = secured.into_iter();
+    let secured = secured.filter_map(|socket| Some((socket, Some(server?.clone()))));
+    let plain = plain.into_iter().map(|socket| (socket, None));
+    plain.chain(secured).collect()
+}
