@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use steadfast::config::{self, Machine};
-use steadfast::listener::{self, Door};
+use steadfast::listener::{self, Door, Places};
 use steadfast::net::HostPort;
 use steadfast::shutdown::{Lifecycle, Stage, Stages};
 use steadfast::topology::{Primary, Publisher};
@@ -72,7 +72,7 @@ impl Rig {
                 clients: incoming,
                 stages: lifecycle.stages(),
             };
-            threads.push(worker::spawn(index, parts, std::future::ready(())).unwrap());
+            threads.push(worker::spawn(index, vec![parts], std::future::ready(())).unwrap());
             doors.push(Door { clients, counters });
         }
         let socket = listener::bind(&HostPort::new("127.0.0.1", 0))
@@ -137,7 +137,9 @@ impl Front {
         runtime.block_on(async {
             let until = tokio::time::Instant::now() + LEASE;
             self.publisher.switch(primary, until).await;
-            listener::accept(self.socket.into(), None, doors, usize::MAX, stages).await;
+            let counters = doors.iter().map(|door| door.counters.clone()).collect();
+            let places = Arc::new(Places::new(usize::MAX, vec![counters]));
+            listener::accept(self.socket.into(), None, doors, places, stages).await;
         });
     }
 }

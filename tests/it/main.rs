@@ -28,6 +28,7 @@ mod discovery;
 mod dormant;
 mod drain;
 mod endings;
+mod endpoints;
 mod failover;
 mod fleet;
 mod held_bytes;

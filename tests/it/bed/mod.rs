@@ -79,14 +79,34 @@ impl Bed {
             .start()
     }
 
+    /// Two beds of one test.
+    #[track_caller]
+    pub(crate) fn pair(first: Builder, second: Builder) -> [Self; 2] {
+        let [one, other] = Permit::take_two();
+        [
+            Self::start_with(first, one),
+            Self::start_with(second, other),
+        ]
+    }
+
     #[track_caller]
     fn start(wish: Builder) -> Self {
+        let permit = if wish.alone {
+            Permit::take_all()
+        } else {
+            Permit::take()
+        };
+        Self::start_with(wish, permit)
+    }
+
+    #[track_caller]
+    fn start_with(wish: Builder, permit: Permit) -> Self {
         let take = if wish.alone {
             Permit::take_all
         } else {
             Permit::take
         };
-        let mut permit = Some(take());
+        let mut permit = Some(permit);
         stall::watch();
         panics::tell_at_once();
         let mut trouble = None;
