@@ -11,42 +11,19 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::nearest::nearest;
-use super::parse;
 
 mod fault;
+mod table;
 
 pub use fault::FileFault;
+pub(super) use table::{Table, is_process_wide};
+
 use fault::Why;
 
 /// More is no file of settings.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
 /// The tables with what only one of several endpoints has.
 const ENDPOINT: &str = "endpoint";
-/// What the operator calls one; no flag says that.
-const NAME: &str = "name";
-/// More deserve a process of their own.
-const ENDPOINTS_MAX: usize = 32;
-
-/// Settings that concern the process as a whole, and so cannot differ between its endpoints.
-const PROCESS_WIDE: [&str; 12] = [
-    "admin-actions",
-    "admin-listen",
-    "drain-delay",
-    "drain-timeout",
-    "log-format",
-    "log-level",
-    "max-clients",
-    "max-held-bytes",
-    "max-output-bytes",
-    "ready-policy",
-    "startup-timeout",
-    "workers",
-];
-
-/// Whether the setting of this flag is one of them.
-pub(super) fn is_process_wide(long: &str) -> bool {
-    PROCESS_WIDE.contains(&long)
-}
 
 /// Flags about the file, which mean nothing in it.
 const NOT_FOR_FILE: [&str; 2] = ["config", "check-config"];
@@ -99,14 +76,6 @@ pub(super) struct Contents {
     pub(super) endpoints: Vec<Table>,
 }
 
-/// One `[[endpoint]]`.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Table {
-    /// What it is called, if that is said.
-    pub(super) name: Option<String>,
-    pub(super) entries: Vec<Entry>,
-}
-
 /// What stands in the file at `path`. Blocks.
 pub(super) fn read(path: &Path, keys: &[Key]) -> Result<Contents, FileFault> {
     let fault = |line, why| FileFault {
@@ -141,7 +110,7 @@ fn contents(text: &str, keys: &[Key]) -> Result<Contents, Wrong> {
     for (name, value) in in_order(table.get_ref()) {
         let line = line(text, name.span().start);
         if name.get_ref() == ENDPOINT {
-            contents.endpoints = endpoints(text, line, value.get_ref(), keys)?;
+            contents.endpoints = table::all(text, line, value.get_ref(), keys)?;
         } else {
             let read = setting(name.get_ref(), value.get_ref(), keys);
             contents
@@ -158,53 +127,6 @@ fn in_order<'a, 'b>(table: &'a DeTable<'b>) -> Vec<Pair<'a, 'b>> {
     let mut found: Vec<_> = table.iter().collect();
     found.sort_by_key(|(name, _)| name.span().start);
     found
-}
-
-/// The tables that `value` has; `line` is where the first begins.
-fn endpoints(
-    text: &str,
-    line: usize,
-    value: &DeValue<'_>,
-    keys: &[Key],
-) -> Result<Vec<Table>, Wrong> {
-    let DeValue::Array(items) = value else {
-        return Err((line, Why::NoTables));
-    };
-    if items.len() > ENDPOINTS_MAX {
-        return Err((line, Why::TooMany(ENDPOINTS_MAX)));
-    }
-    let one = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
-        DeValue::Table(table) => endpoint(text, table, keys),
-        _ => Err((line, Why::NoTables)),
-    };
-    items.iter().map(one).collect()
-}
-
-fn endpoint(text: &str, table: &DeTable<'_>, keys: &[Key]) -> Result<Table, Wrong> {
-    let mut found = Table::default();
-    for (name, value) in in_order(table) {
-        let line = line(text, name.span().start);
-        let wrong = |why| (line, why);
-        match (&**name.get_ref(), value.get_ref()) {
-            (NAME, DeValue::String(given)) => {
-                found.name = Some(endpoint_name(given).map_err(wrong)?);
-            }
-            (NAME, _) => return Err(wrong(Why::Kind)),
-            (name, value) => {
-                let read = setting(name, value, keys).map_err(wrong)?;
-                if is_process_wide(&read.long) {
-                    return Err(wrong(Why::ProcessWide(self::name(&read.long))));
-                }
-                found.entries.push(read.at(line));
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn endpoint_name(text: &str) -> Result<String, Why> {
-    // As strict as with the names it stands beside: it is a label, and stands in logs.
-    parse::primary_name(text).map_err(|_| Why::Name)
 }
 
 /// A setting whose line is not known yet.
