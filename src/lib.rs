@@ -170,11 +170,13 @@ pub async fn run(
     // look alive: whoever supervises it shall start it anew.
     let (mut alive, mut discovering) = (started.workers, discover(searches));
 
-    let broken = tokio::select! {
-        () = lifecycle.begin(&mut orders, end.delay, |order| end.announce(order)) => false,
-        _ = alive.join_next() => true,
-        _ = discovering.join_next() => true,
-    };
+    let broken = until_asked(
+        &lifecycle,
+        &mut orders,
+        &end,
+        [&mut alive, &mut discovering],
+    )
+    .await;
     if broken {
         lifecycle.advance(Stage::Finishing);
     }
@@ -187,6 +189,21 @@ pub async fn run(
             "a thread or task that never ends has ended; the log says why",
         )),
         false => Ok(()),
+    }
+}
+
+/// Waits for the first of the `orders`, and tells of it; or until one of the tasks that never end has
+/// ended: then it is `true`.
+async fn until_asked(
+    lifecycle: &Lifecycle,
+    orders: &mut Orders,
+    end: &End,
+    [workers, discovering]: [&mut JoinSet<()>; 2],
+) -> bool {
+    tokio::select! {
+        () = lifecycle.begin(orders, end.delay, |order| end.announce(order)) => false,
+        _ = workers.join_next() => true,
+        _ = discovering.join_next() => true,
     }
 }
 
