@@ -4,6 +4,7 @@
 
 mod legs;
 mod peers;
+mod redis_rs;
 mod reload;
 mod resumption;
 mod rotation;
