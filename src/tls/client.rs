@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection};
+use rustls::{ClientConfig, ClientConnection, Connection, HandshakeKind};
 
 use super::error::Unusable;
 use super::expiry::Expiry;
 use super::failure::Failure;
 use super::files::{Contents, Paths};
+use super::handshakes::{HandshakeCounts, Handshakes};
 use super::reload::{News, Seen};
 use super::tickets::Tickets;
 use super::unverified::Unverified;
@@ -32,6 +33,7 @@ pub struct Client {
     /// Names that addresses were found by; oldest first.
     names: Mutex<VecDeque<(IpAddr, ServerName<'static>)>>,
     prepared: ArcSwap<Prepared>,
+    handshakes: Handshakes,
 }
 
 /// What follows from the files.
@@ -69,6 +71,7 @@ impl Client {
             seen: Seen::new(contents),
             names: Mutex::default(),
             prepared: ArcSwap::from_pointee(prepared),
+            handshakes: Handshakes::default(),
         })
     }
 
@@ -82,6 +85,17 @@ impl Client {
     #[must_use]
     pub fn expiry(&self) -> Expiry {
         self.prepared.load().expiry
+    }
+
+    /// Counts a handshake that was completed.
+    pub fn note_handshake(&self, kind: Option<HandshakeKind>) {
+        self.handshakes.note(kind);
+    }
+
+    /// The handshakes of so far.
+    #[must_use]
+    pub fn handshakes(&self) -> HandshakeCounts {
+        self.handshakes.load()
     }
 
     /// Whether any server is believed.

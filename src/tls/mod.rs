@@ -10,6 +10,7 @@ mod error;
 mod expiry;
 mod failure;
 mod files;
+mod handshakes;
 mod material;
 mod reload;
 mod server;
@@ -23,6 +24,7 @@ pub use error::Unusable;
 pub use expiry::Expiry;
 pub use failure::Failure;
 pub use files::Paths;
+pub use handshakes::HandshakeCounts;
 pub use reload::{Legs, watch};
 pub use server::Server;
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::error::Unusable;
 use super::expiry::Expiry;
 use super::files::{Contents, Paths};
+use super::handshakes::HandshakeCounts;
 use super::{Client, Leg, Server};
 use crate::reload::{Content, Occasion, Record, Schedule};
 
@@ -85,6 +86,17 @@ impl Legs {
         let clients = [&self.upstream, &self.sentinel].into_iter().flatten();
         listen
             .chain(clients.map(|client| (client.leg(), client.expiry())))
+            .collect()
+    }
+
+    /// The handshakes of each leg that has TLS.
+    #[must_use]
+    pub fn handshakes(&self) -> Vec<(Leg, HandshakeCounts)> {
+        let listen = self.listen.iter();
+        let listen = listen.map(|server| (Leg::Listen, server.handshakes()));
+        let clients = [&self.upstream, &self.sentinel].into_iter().flatten();
+        listen
+            .chain(clients.map(|client| (client.leg(), client.handshakes())))
             .collect()
     }
 

@@ -7,12 +7,13 @@ use arc_swap::ArcSwap;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
-use rustls::{Connection, ServerConfig, ServerConnection};
+use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection};
 
 use super::error::{Part, Unusable};
 use super::expiry::Expiry;
 use super::failure::Failure;
 use super::files::{Contents, Paths};
+use super::handshakes::{HandshakeCounts, Handshakes};
 use super::reload::{News, Seen};
 use super::{Leg, material, provider};
 
@@ -22,6 +23,7 @@ pub struct Server {
     seen: Seen,
     config: ArcSwap<ServerConfig>,
     expiry: ArcSwap<Expiry>,
+    handshakes: Handshakes,
 }
 
 impl Server {
@@ -37,6 +39,7 @@ impl Server {
             expiry: ArcSwap::from_pointee(Expiry::of(&contents)),
             seen: Seen::new(contents),
             config: ArcSwap::from_pointee(config),
+            handshakes: Handshakes::default(),
         })
     }
 
@@ -49,6 +52,17 @@ impl Server {
     /// Until when what is in use is valid.
     pub fn expiry(&self) -> Expiry {
         **self.expiry.load()
+    }
+
+    /// Counts a handshake that was completed.
+    pub fn note_handshake(&self, kind: Option<HandshakeKind>) {
+        self.handshakes.note(kind);
+    }
+
+    /// The handshakes of so far.
+    #[must_use]
+    pub fn handshakes(&self) -> HandshakeCounts {
+        self.handshakes.load()
     }
 
     /// The beginning of a client's connection.

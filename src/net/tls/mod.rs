@@ -172,6 +172,13 @@ impl TlsStream {
 }
 
 impl Side {
+    fn note_handshake(&self, kind: Option<HandshakeKind>) {
+        match self {
+            Self::Client(server) => server.note_handshake(kind),
+            Self::Server(client) => client.note_handshake(kind),
+        }
+    }
+
     fn failure(&self, error: rustls::Error) -> Failure {
         match self {
             Self::Client(server) => server.failure(error),

@@ -75,9 +75,15 @@ impl TlsStream {
             ready!(self.poll_handshake(cx))
         };
         self.opening = None;
-        if let Err(error) = &result {
-            self.ended = true;
-            self.complain(error);
+        match &result {
+            Ok(()) => {
+                let kind = self.state.get_mut().session.handshake_kind();
+                self.side.note_handshake(kind);
+            }
+            Err(error) => {
+                self.ended = true;
+                self.complain(error);
+            }
         }
         Poll::Ready(result)
     }
