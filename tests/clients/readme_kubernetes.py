@@ -64,7 +64,7 @@ def check_run(text):
 
 check(block("kubernetes"), "README.md")
 check_run(block("kubernetes"))
-for overlay in ("example-sidecar",):
+for overlay in ("example-sidecar", "example-sidecar-socket"):
     folder = DEPLOY / overlay
     if not folder.is_dir():
         sys.exit(f"{folder} is missing")

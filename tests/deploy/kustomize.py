@@ -16,7 +16,8 @@ from manifests import (
 )
 
 COMPONENTS = sorted(path.name for path in (KUSTOMIZE / "components").iterdir())
-OWN = [component for component in COMPONENTS if component != "sidecar"]
+OWN = [component for component in COMPONENTS if not component.startswith("sidecar")]
+SOCKET = "sidecar-socket"
 # What the image sets, by the Dockerfile; image.py compares.
 OF_IMAGE = {"STEADFAST_LISTEN": "[::]:6379", "STEADFAST_ADMIN_LISTEN": "[::]:9379"}
 OF_PLATFORM = {"VALKEY_SENTINEL_HOST": "rfs-cluster.valkey", "VALKEY_SENTINEL_PORT": "26379"}
@@ -63,10 +64,12 @@ def rendered():
         for component in fitting:
             yield f"{overlay} with {component}", combine(overlay, [component])
         yield f"{overlay} with all components", combine(overlay, fitting)
-    yield "example-sidecar", render(KUSTOMIZE / "example-sidecar")
+    for example in ("example-sidecar", "example-sidecar-socket"):
+        yield example, render(KUSTOMIZE / example)
     sidecars = [application(kind) for kind in WORKLOADS]
     access = ["overlays/welkin/access"]
     yield "sidecars", combine(None, ["sidecar"], sidecars, transformers=access)
+    yield "sidecars with sockets", combine(None, ["sidecar", SOCKET], sidecars, transformers=access)
 
 
 def variables(workload, files):
@@ -107,7 +110,7 @@ def of_settings(manifests, files, values):
 
 def of_rules(where, manifests):
     for workload in workloads(manifests):
-        if where != "example-sidecar":  # whose application is not ours to judge
+        if not where.startswith("example"):  # whose application is not ours to judge
             yield from rules.of_pods(workload)
     if where.startswith(("base", "overlays")):
         yield from rules.of_sets(manifests)
@@ -125,6 +128,27 @@ def access_label():
             label = pod_labels(workload).get("elastisys.io/valkey-my-cluster-access")
             if label != "allow":
                 yield f"{name(workload)}: its access label is {label}"
+
+
+def shared_socket():
+    """The socket is in a volume in memory, which Steadfast mounts, and the application of the example; and
+    nothing else is listened at for clients.
+    """
+    found = render(KUSTOMIZE / "example-sidecar-socket")
+    found += combine(None, ["sidecar", SOCKET], [application(kind) for kind in WORKLOADS])
+    for workload in workloads(found):
+        listens = variables(workload, pathlib.Path("/nowhere"))["STEADFAST_LISTEN"]
+        kind, _, path = listens.partition(":")
+        folder = str(pathlib.PurePosixPath(path).parent)
+        volumes = [volume["name"] for volume in pod(workload)["volumes"] if "emptyDir" in volume]
+        mounting = [
+            container["name"] for container in containers(workload)
+            for mount in container.get("volumeMounts", [])
+            if mount["mountPath"] == folder and mount["name"] in volumes and not mount.get("readOnly")
+        ]
+        wanted = ["steadfast", "app"] if workload in found[:1] else ["steadfast"]
+        if kind != "unix" or mounting != wanted:
+            yield f"{name(workload)}: {listens}, whose folder is mounted by {mounting}"
 
 
 def other_image():
@@ -155,7 +179,7 @@ def main():
                 *invalid(manifests), *of_rules(where, manifests), *of_settings(manifests, files, values)
             ):
                 found.setdefault(fault, where)
-    for fault in (*access_label(), *other_image()):
+    for fault in (*access_label(), *shared_socket(), *other_image()):
         found[fault] = "overlays"
     if found:
         sys.exit("\n".join(f"{fault} ({where})" for fault, where in found.items()))
