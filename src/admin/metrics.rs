@@ -110,10 +110,9 @@ impl<'a> Scrape<'a> {
 
     /// The sum of one histogram of all workers.
     fn durations(&self, of: impl Fn(&Counters) -> &Histogram) -> Durations {
-        let workers = self.front.workers.iter();
-        workers.fold(Durations::default(), |sum, worker| {
-            sum.plus(&of(worker).load())
-        })
+        let mut workers = self.front.workers.iter().map(|worker| of(worker).load());
+        let first = workers.next().unwrap_or_default();
+        workers.fold(first, |sum, next| sum.plus(&next))
     }
 }
 

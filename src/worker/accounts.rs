@@ -1,54 +1,28 @@
 //! What is counted of clients and links where more than a number has to be known: where a client came
 //! in, why it left, how long its commands took, and what only a look at all sessions tells.
 //!
-//! Nothing here decides anything, and a command costs no clock but one in [`SAMPLED_OF`].
+//! Nothing here decides anything, and no command costs anything: `sampler` looks at some of them.
 
-use std::cell::Cell;
 use std::io;
 
 use tokio::time::Instant;
 
 use crate::net::Transport;
-use crate::resp::Class;
+use crate::resp::{RequestScanner, Scanned};
 
 use super::Worker;
+use super::backlog::Item;
 use super::counters::DoorCounters;
 use super::intake::Intake;
-use super::labels::{ClientEnd, DialEnd, Entrance, HoldEnd, Pinned, RequestClass};
-use super::link::Link;
+use super::labels::{ClientEnd, DialEnd, Entrance, HoldEnd, Pinned};
 use super::session::{Route, Session};
 
-/// One command in so many is timed.
-const SAMPLED_OF: u32 = 64;
 /// Looks, a second apart, for which sessions are counted after somebody asked, and after the start.
-const GAUGED_LOOKS: u32 = 60;
+pub(super) const GAUGED_LOOKS: u32 = 60;
 
-/// What a worker remembers of its own counting.
-#[derive(Debug)]
-pub(super) struct Sampler {
-    /// Commands until the next one that is timed.
-    until: Cell<u32>,
-    /// Looks at which sessions are still counted.
-    looks: Cell<u32>,
-}
-
-impl Default for Sampler {
-    fn default() -> Self {
-        Self {
-            until: Cell::new(0),
-            looks: Cell::new(GAUGED_LOOKS),
-        }
-    }
-}
-
-impl Sampler {
-    fn is_due(&self) -> bool {
-        let until = self.until.get();
-        self.until
-            .set(until.checked_sub(1).unwrap_or(SAMPLED_OF - 1));
-        until == 0
-    }
-}
+/// Commands looked for at one look: of more that are kept, so many are counted. Finding them costs some
+/// milliseconds.
+const COUNTED_MAX: usize = 64 * 1024;
 
 impl Session {
     fn door(&self) -> &DoorCounters {
@@ -103,13 +77,15 @@ impl Session {
         self.door().sent.add(bytes as u64);
     }
 
-    /// Has the command that was just noted on `link`, which is `frame`, timed if it is one of those.
-    pub(super) fn time(&self, intake: &Intake, link: &Link, frame: &[u8]) {
-        if self.worker.sampler.is_due() {
-            let since = intake.held_since().unwrap_or_else(Instant::now);
-            let class = request_class(self.worker.class(frame));
-            link.router.borrow_mut().time(since, class);
-        }
+    /// Commands that are kept for want of a primary, or to be sent again; looked for as long as there is
+    /// `budget`.
+    fn held_commands(&self, budget: &mut usize) -> u64 {
+        let is_command = |item: &&Item| matches!(item, Item::Command { .. });
+        let again = self.backlog.borrow().items().filter(is_command).count();
+        let intake = self.intake.borrow();
+        let whole = intake.held_since().is_some() && !intake.is_streaming();
+        let kept = if whole { intake.carry.as_slice() } else { &[] };
+        again as u64 + commands_in(kept, budget)
     }
 
     fn pinned(&self) -> Pinned {
@@ -128,14 +104,23 @@ impl Session {
     }
 }
 
-fn request_class(class: Class) -> RequestClass {
-    match class {
-        Class::Read | Class::Scan => RequestClass::Read,
-        Class::Effect => RequestClass::Write,
-        Class::Blocking | Class::BlockingRead { .. } | Class::Wait => RequestClass::Blocking,
-        Class::Publish => RequestClass::Publish,
-        _ => RequestClass::Other,
+/// Whole commands in `bytes`, which begin with one, as far as `budget` goes.
+fn commands_in(bytes: &[u8], budget: &mut usize) -> u64 {
+    let mut scanner = RequestScanner::new();
+    let (mut rest, mut found) = (bytes, 0);
+    while !rest.is_empty() && *budget > 0 {
+        *budget -= 1;
+        let len = match scanner.scan(rest) {
+            Ok(Scanned::Command { len } | Scanned::Inline { len }) => {
+                found += 1;
+                len
+            }
+            Ok(Scanned::Nothing { len }) => len,
+            Ok(Scanned::More) | Err(_) => break,
+        };
+        rest = rest.get(len..).unwrap_or_default();
     }
+    found
 }
 
 impl Intake {
@@ -191,16 +176,18 @@ impl Worker {
     pub(super) fn gauge(&self) {
         let looks = match self.counters.is_asked() {
             true => GAUGED_LOOKS,
-            false => self.sampler.looks.get(),
+            false => self.gauged_looks.get(),
         };
-        self.sampler.looks.set(looks.saturating_sub(1));
+        self.gauged_looks.set(looks.saturating_sub(1));
         if looks == 0 {
             return;
         }
-        let (mut output, mut in_flight) = (0, 0);
+        let (mut output, mut in_flight, mut held) = (0, 0, 0);
+        let mut budget = COUNTED_MAX;
         let mut pinned = [0_u64; Pinned::ALL.len()];
         for (_, session) in self.sessions.borrow().iter() {
             output += session.outbox.borrow().len();
+            held += session.held_commands(&mut budget);
             match &*session.route.borrow() {
                 Route::Attached(link) => {
                     in_flight += link.router.borrow().in_flight();
@@ -213,6 +200,7 @@ impl Worker {
         let gauges = &self.counters.gauges;
         gauges.output_bytes.set(output as u64);
         gauges.in_flight.set(in_flight);
+        gauges.held_commands.set(held);
         for (gauge, count) in gauges.pinned.iter().zip(pinned) {
             gauge.set(count);
         }
@@ -224,5 +212,20 @@ impl Worker {
         let gauges = &self.counters.gauges;
         let dialling = super::pool::DIALS_MAX - self.dials.available_permits();
         gauges.links_connecting.set(dialling as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_counted_up_to_the_first_that_is_not_whole_and_within_the_budget() {
+        let kept = b"*1\r\n$4\r\nPING\r\n\r\nGET a\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\n$4\r\nPI";
+        let mut budget = 10;
+        assert_eq!(commands_in(kept, &mut budget), 3);
+        assert_eq!(budget, 5);
+        assert_eq!(commands_in(kept, &mut 3), 2);
+        assert_eq!(commands_in(b"*x\r\n", &mut 10), 0);
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::count::Count;
-use crate::count::Histogram;
+use crate::count::{Histogram, ShortHistogram};
+use crate::resp::class;
 
 use super::labels::{ClientEnd, DialEnd, Entrance, ErrorCode, HoldEnd, Pinned, RequestClass};
 
@@ -25,6 +26,8 @@ pub struct Counters {
     pub links_total: Count,
     /// Commands received.
     pub commands: Count,
+    /// Those of them whose names were looked at, by name.
+    pub names: Names,
     /// Sessions whose commands wait for a primary now.
     pub held: Count,
     /// Times that a session's commands came to wait for a primary.
@@ -43,6 +46,8 @@ pub struct Counters {
     pub resent_reads: Count,
     /// Links that were made what a lost one had been.
     pub restored: Count,
+    /// Subscriptions that were made again on such a link.
+    pub resubscribed: Count,
     /// Iterations that went on with a cursor of another primary, or were refused to.
     pub outdated_cursors: Count,
     /// Links closed because the primary changed.
@@ -64,6 +69,10 @@ pub struct Counters {
     pub errors: [Count; ErrorCode::ALL.len()],
     /// How long one command in so many took, what it was held included.
     pub requests: [Histogram; RequestClass::ALL.len()],
+    /// How long the server took for those of them that do not wait, from when they were written.
+    pub upstream_requests: Histogram,
+    /// What those of them that are timed spent here while nothing kept them waiting.
+    pub overhead: ShortHistogram,
     /// Bytes of replies and messages that came.
     pub upstream_received: Count,
     /// Bytes of commands that were sent.
@@ -110,6 +119,40 @@ pub struct DoorCounters {
     pub ended: [Count; ClientEnd::ALL.len()],
 }
 
+/// Commands by name; each place is one of the command table, the last one for all others.
+#[derive(Debug)]
+pub struct Names(Box<[Count]>);
+
+impl Default for Names {
+    fn default() -> Self {
+        Self(
+            (0..=class::listed().len())
+                .map(|_| Count::default())
+                .collect(),
+        )
+    }
+}
+
+impl Names {
+    /// What is not in the table.
+    const OTHER: &'static str = "other";
+
+    /// Counts one; only the worker may call it.
+    pub(super) fn note(&self, name: &[u8]) {
+        let place = class::place(name).and_then(|place| self.0.get(place));
+        place
+            .or(self.0.last())
+            .iter()
+            .for_each(|count| count.add(1));
+    }
+
+    /// How many there were under each name.
+    pub fn load(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let names = class::listed().chain([Self::OTHER]);
+        names.zip(self.0.iter().map(Count::load))
+    }
+}
+
 /// What looking at all sessions shows, at most a second ago while somebody asks.
 #[derive(Debug, Default)]
 pub struct Gauges {
@@ -119,6 +162,8 @@ pub struct Gauges {
     pub output_bytes: Count,
     /// Commands sent and not answered.
     pub in_flight: Count,
+    /// Commands kept that are complete: for want of a primary, or to be sent again.
+    pub held_commands: Count,
     /// Links of one session's own.
     pub links_pinned: Count,
     /// Dials under way.

@@ -203,7 +203,7 @@ impl Session {
                         permit
                     }
                     Ok(permit) => {
-                        self.worker.counters.commands.add(1);
+                        self.count_command(intake.scanner.name());
                         self.command(intake, buffer, at, permit)
                     }
                     Err(permit) => permit,
@@ -215,8 +215,8 @@ impl Session {
             Ok(Scanned::Inline { len }) => {
                 self.flush(buffer, at, &permit);
                 at.scan += len;
-                self.worker.counters.commands.add(1);
                 let line = at.frame..at.scan;
+                self.count_command(first_word_of(&buffer[line.clone()]));
                 let held = intake.was_held(line.start);
                 *at = Cursor::at(at.scan);
                 self.inline(intake, &buffer[line], permit, held)
@@ -329,4 +329,10 @@ impl Session {
         }
         at.run = at.frame;
     }
+}
+
+/// The first word of an inline command.
+fn first_word_of(line: &[u8]) -> &[u8] {
+    let mut words = line.split(u8::is_ascii_whitespace);
+    words.find(|word| !word.is_empty()).unwrap_or_default()
 }

@@ -36,7 +36,7 @@ impl Session {
             }
             let frame: Vec<u8> = intake.carry.drain(..len).collect();
             intake.held_len = intake.held_len.saturating_sub(len);
-            self.worker.counters.commands.add(1);
+            self.count_command(Args::new(&frame).next().unwrap_or_default());
             match first {
                 First::Ping => self.answer_ping(&frame),
                 First::Quit => {

@@ -30,7 +30,7 @@
 //! back, with the `names` they have.
 //!
 //! `counters` are what a worker counts, told apart by `labels`; `accounts` keeps those that need more
-//! than a number.
+//! than a number, and `sampler` says which commands are looked at closely.
 //!
 //! `ids` and `identity` give clients ids of their own, `scripts` carries script bodies along.
 
@@ -80,6 +80,7 @@ mod refusing;
 mod resending;
 mod restoring;
 mod routing;
+mod sampler;
 mod scripts;
 mod session;
 mod settings;
@@ -98,7 +99,7 @@ mod waiting;
 mod wake;
 
 pub use budget::Budget;
-pub use counters::{Count, Counters, DoorCounters, Gauges};
+pub use counters::{Count, Counters, DoorCounters, Gauges, Names};
 pub use held_bytes::HeldBytes;
 pub use ids::Ids;
 pub use labels::{ClientEnd, DialEnd, Entrance, ErrorCode, HoldEnd, Pinned, RequestClass};
@@ -221,7 +222,8 @@ pub(crate) async fn run(parts: Parts) {
         commons: commons::Commons::default(),
         shelf: idle::Shelf::default(),
         looks: dormant::Looks::default(),
-        sampler: accounts::Sampler::default(),
+        sampler: sampler::Sampler::default(),
+        gauged_looks: Cell::new(accounts::GAUGED_LOOKS),
         clock: Cell::new(Instant::now()),
         complained: Cell::new(None),
         switched_at: Cell::new(None),
@@ -271,8 +273,10 @@ pub(crate) struct Worker {
     shelf: idle::Shelf,
     /// How often it has looked for clients that are overdue.
     looks: dormant::Looks,
-    /// Which command is timed next, and whether sessions are counted.
-    sampler: accounts::Sampler,
+    /// Which command is looked at next.
+    sampler: sampler::Sampler,
+    /// Looks at which sessions are still counted.
+    gauged_looks: Cell<u32>,
     /// A moment ago.
     clock: Cell<Instant>,
     /// When this worker last logged what every one of its sessions runs into.

@@ -28,7 +28,7 @@ use super::slot::{Kind, Slot};
 pub(crate) use fault::Fault;
 
 use owing::Owing;
-use timing::Timed;
+use timing::{PassedOn, Timed};
 
 /// What becomes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub(crate) struct Router {
     /// What is due on a link that is shared.
     owing: Owing,
     timed: Option<Timed>,
+    passed_on: Option<PassedOn>,
 }
 
 impl Router {
@@ -85,6 +86,7 @@ impl Router {
             refused: None,
             owing: Owing::default(),
             timed: None,
+            passed_on: None,
         }
     }
 

@@ -122,9 +122,11 @@ impl Router {
             && *expected == kind
         {
             *left = left.saturating_sub(1);
+            let reply = *left == 0;
+            owner.worker.counters.resubscribed.add(1);
             return Verdict {
                 deliver: false,
-                reply: *left == 0,
+                reply,
             };
         }
         let before = state.subscribed(kind);

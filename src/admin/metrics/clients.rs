@@ -113,6 +113,18 @@ pub(super) const FAMILIES: &[Family] = &[
         collect: |scrape, out| out.value(scrape.sum(|worker| worker.commands.load())),
     },
     Family {
+        name: "steadfast_requests_sampled_total",
+        kind: Counter,
+        labels: &["command"],
+        help: "Commands received, by name: one in 64, so multiply by that; other is what no table has. \
+               A name is there from its first command on.",
+        collect: |scrape, out| {
+            for (name, count) in sampled(scrape) {
+                out.labelled(&[name], count);
+            }
+        },
+    },
+    Family {
         name: "steadfast_requests_in_flight",
         kind: Gauge,
         labels: &[],
@@ -130,6 +142,14 @@ pub(super) const FAMILIES: &[Family] = &[
                 out.durations(&[class.label()], &durations);
             }
         },
+    },
+    Family {
+        name: "steadfast_proxy_overhead_seconds",
+        kind: Histogram,
+        labels: &[],
+        help: "What Steadfast itself adds to a command: until it is written once nothing keeps it \
+               waiting, and from the read of its reply until that is passed on; of those that are timed.",
+        collect: |scrape, out| out.durations(&[], &scrape.durations(|worker| &worker.overhead)),
     },
     Family {
         name: "steadfast_error_replies_total",
@@ -193,6 +213,16 @@ pub(super) const FAMILIES: &[Family] = &[
         collect: |scrape, out| out.value(scrape.sum(|worker| worker.held_total.load())),
     },
     Family {
+        name: "steadfast_held_requests",
+        kind: Gauge,
+        labels: &[],
+        help: "Whole commands that wait for a primary, or to be sent again, at most 1 s ago; of more than \
+               65,536 in a worker so many are counted.",
+        collect: |scrape, out| {
+            out.value(scrape.sum(|worker| worker.gauges.held_commands.load()));
+        },
+    },
+    Family {
         name: "steadfast_hold_duration_seconds",
         kind: Histogram,
         labels: &["outcome"],
@@ -230,6 +260,25 @@ pub(super) const LIMITS: &[Family] = &[
         collect: |scrape, out| out.value(scrape.state.held_bytes.commands.most()),
     },
 ];
+
+/// The names that were seen, and what is in no table.
+fn sampled(scrape: &Scrape<'_>) -> Vec<(&'static str, u64)> {
+    let mut workers = scrape
+        .front
+        .workers
+        .iter()
+        .map(|worker| worker.names.load());
+    let mut all: Vec<_> = workers.next().into_iter().flatten().collect();
+    for worker in workers {
+        for (sum, (_, count)) in all.iter_mut().zip(worker) {
+            sum.1 = sum.1.wrapping_add(count);
+        }
+    }
+    let other = all.pop();
+    all.retain(|(_, count)| *count > 0);
+    all.extend(other);
+    all
+}
 
 fn refused(scrape: &Scrape<'_>) -> u64 {
     scrape.sum(|worker| worker.refused.load())

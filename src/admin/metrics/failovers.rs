@@ -13,10 +13,10 @@ pub(super) const FAMILIES: &[Family] = &[
         kind: Gauge,
         labels: &["state"],
         help: "1 for the state it is in: starting (no primary yet), serving, quiescing (a failover \
-               has begun, writes wait), holding (no verified primary).",
+               has begun, writes wait), holding (no verified primary), draining (asked to stop).",
         collect: |scrape, out| {
             let now = state(scrape);
-            for state in ["starting", "serving", "quiescing", "holding"] {
+            for state in ["starting", "serving", "quiescing", "holding", "draining"] {
                 out.labelled(&[state], state == now);
             }
         },
@@ -101,6 +101,7 @@ pub(super) const FAMILIES: &[Family] = &[
 
 fn state(scrape: &Scrape<'_>) -> &'static str {
     match scrape.topology.gate {
+        _ if scrape.state.lifecycle.is_draining() => "draining",
         _ if scrape.topology.generation == 0 => "starting",
         Gate::Open => "serving",
         Gate::Quiescing => "quiescing",

@@ -24,7 +24,7 @@ fn names_follow_the_conventions() {
             family.kind == Kind::Counter,
             "{name}"
         );
-        let timed = name.ends_with("_duration_seconds");
+        let timed = name.ends_with("_duration_seconds") || name.ends_with("_overhead_seconds");
         assert_eq!(timed, family.kind == Kind::Histogram, "{name}");
         assert!(
             family.help.ends_with('.') && !family.help.contains('\n'),

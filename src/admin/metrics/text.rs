@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::count::{BOUNDS, Durations};
+use crate::count::Durations;
 
 use super::{ENDPOINT, Family, Kind};
 
@@ -70,7 +70,8 @@ impl Samples<'_> {
     pub(super) fn durations(&mut self, values: &[&str], durations: &Durations) {
         debug_assert_eq!(self.family.kind, Kind::Histogram);
         let mut below = 0_u64;
-        let bounds = BOUNDS.iter().map(|bound| bound.as_secs_f64().to_string());
+        let bounds = durations.bounds().iter();
+        let bounds = bounds.map(|bound| bound.as_secs_f64().to_string());
         let bounds = bounds.chain(["+Inf".to_owned()]);
         for (bound, count) in bounds.zip(durations.buckets()) {
             below = below.wrapping_add(*count);

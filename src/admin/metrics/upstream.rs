@@ -75,6 +75,17 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
+        name: "steadfast_upstream_request_duration_seconds",
+        kind: Histogram,
+        labels: ROLE,
+        help: "From when a command was written to when its reply was read, of those that are timed; \
+               without blocking calls.",
+        collect: |scrape, out| {
+            let took = scrape.durations(|worker| &worker.upstream_requests);
+            out.durations(&[PRIMARY], &took);
+        },
+    },
+    Family {
         name: "steadfast_upstream_received_bytes_total",
         kind: Counter,
         labels: ROLE,
@@ -109,5 +120,12 @@ pub(super) const FAMILIES: &[Family] = &[
         labels: &[],
         help: "Connections that were made what a lost one had been: login, database, subscriptions.",
         collect: |scrape, out| out.value(scrape.sum(|worker| worker.restored.load())),
+    },
+    Family {
+        name: "steadfast_subscriptions_restored_total",
+        kind: Counter,
+        labels: &[],
+        help: "Channels and patterns that were subscribed to again, as servers confirmed it.",
+        collect: |scrape, out| out.value(scrape.sum(|worker| worker.resubscribed.load())),
     },
 ];

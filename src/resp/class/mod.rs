@@ -15,12 +15,30 @@ pub(super) mod table;
 use super::args::Args;
 use super::xread::Xread;
 
+use key::Key;
 use said::Limits;
 use table::Shape;
 
 pub use known::{Commands, Heard};
 
 pub(super) use table::{TABLE, find};
+
+/// The names of all commands and subcommands that are known, those as `CLIENT|ID`, in the order of their
+/// places.
+pub fn listed() -> impl ExactSizeIterator<Item = &'static str> {
+    TABLE.iter().map(|entry| entry.name)
+}
+
+/// The place of the command of this name, in whatever case; none of what is not known.
+#[must_use]
+pub fn place(name: &[u8]) -> Option<usize> {
+    let mut key = Key::new();
+    let whole = key.add(name);
+    let found = whole.then(|| find(key.name())).flatten();
+    // Nobody can send what is a subcommand's name here.
+    let command = found.filter(|(_, entry)| entry.shape != Shape::Sub);
+    command.map(|(at, _)| at)
+}
 
 /// What a command does, as far as recovery is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

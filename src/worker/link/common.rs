@@ -237,6 +237,7 @@ impl Link {
             }
         }
         batch.rest();
+        self.router.borrow_mut().note_sent();
         Ok(())
     }
 

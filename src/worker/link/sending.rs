@@ -19,6 +19,9 @@ impl Link {
         self.may_move_offset();
         self.router.borrow_mut().keep(bytes);
         self.write(bytes);
+        if self.common.is_none() {
+            self.router.borrow_mut().note_sent();
+        }
     }
 
     /// Notes one command as in flight, and sends it, after what we have to ask before it.

@@ -89,7 +89,7 @@ impl Link {
     fn poll_fill(&self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         let early = self.early.take();
         if !early.is_empty() {
-            return Poll::Ready(self.router.borrow_mut().route(&early, self));
+            return Poll::Ready(self.route(&early));
         }
         let body_left = self.router.borrow().passing_body_left();
         if body_left > BULK_MIN {
@@ -100,7 +100,14 @@ impl Link {
         let read = ready!(self.transport.borrow_mut().poll_read(cx, &mut *scratch));
         let n = read.map_err(Fault::Io).and_then(not_at_end)?;
         self.count_received(n);
-        Poll::Ready(self.router.borrow_mut().route(&scratch, self))
+        Poll::Ready(self.route(&scratch))
+    }
+
+    fn route(&self, read: &[u8]) -> Result<(), Fault> {
+        let mut router = self.router.borrow_mut();
+        let routed = router.route(read, self);
+        router.note_passed_on(&self.worker.counters);
+        routed
     }
 
     /// Moves a part of a large reply that ends before its frame does, without scanning it.

@@ -24,6 +24,7 @@ impl Router {
     /// When the stream makes no sense any more; the link must end.
     pub(in crate::worker) fn route(&mut self, chunk: &[u8], link: &Link) -> Result<(), Fault> {
         self.owing.read(chunk.len());
+        self.note_read();
         let mut run = Run::default();
         let routed = self.route_frames(chunk, &mut run, link);
         // What came before a fault is the client's all the same.

@@ -213,7 +213,10 @@ fn through_a_planned_failover_and_a_crash_the_counts_are_those_of_the_clients() 
     assert_eq!(down, [""; 0]);
 
     wait_until(SOON, "the clients' ends are noticed", || {
-        Scrape::of(&proxy).value("steadfast_client_connections", &[]) == 0.0
+        let scrape = Scrape::of(&proxy);
+        // What is counted by looking is of the last look.
+        let left = ["steadfast_client_connections", "steadfast_held_requests"];
+        left.iter().all(|name| scrape.value(name, &[]) == 0.0)
     });
     let scrape = Scrape::of(&proxy);
     compare(&scrape, account);
@@ -263,5 +266,11 @@ fn clients_and_holds(scrape: &Scrape) {
     assert!(value("steadfast_hold_duration_seconds_sum") > 0.0);
     assert_eq!(value("steadfast_held_connections"), 0.0);
     assert_eq!(value("steadfast_held_bytes"), 0.0);
-    assert!(value("steadfast_request_duration_seconds_count") > 0.0);
+    let timed = value("steadfast_request_duration_seconds_count");
+    assert!(timed > 0.0);
+    // What was lost with its link has no reply.
+    assert!(value("steadfast_upstream_request_duration_seconds_count") <= timed);
+    assert!(value("steadfast_proxy_overhead_seconds_count") > 0.0);
+    let sampled = value("steadfast_requests_sampled_total");
+    assert!(sampled > 0.0 && sampled < value("steadfast_requests_total"));
 }

@@ -5,6 +5,7 @@
 mod cost;
 mod counting;
 mod expressions;
+mod held;
 mod promtool;
 mod scrape;
 mod shipped;
