@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::action::{self, Action, Controls};
+use super::fullness::Fullness;
 use super::guard;
 use super::metrics;
 use super::probe::{self, Facts, FrontFacts, Verdict};
@@ -74,6 +75,7 @@ struct Admin {
     stuck: watch::Receiver<Option<String>>,
     /// Only this machine can reach it.
     on_loopback: bool,
+    fullness: Fullness,
 }
 
 /// Serves the admin port until `stop` is cancelled. Run it on the control runtime: by answering at all
@@ -90,6 +92,7 @@ pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationT
         state,
         stuck,
         on_loopback,
+        fullness: Fullness::default(),
     });
     tokio::select! {
         () = stop.cancelled() => {}
@@ -230,8 +233,15 @@ impl Admin {
             fronts: self.state.fronts.iter().map(facts_of).collect(),
             uptime: self.state.started.elapsed(),
             draining: self.state.lifecycle.is_draining(),
+            full: self.is_full(),
             stuck: self.stuck.borrow().clone(),
         }
+    }
+
+    fn is_full(&self) -> bool {
+        let clients = self.state.workers.iter().map(|it| it.clients.load()).sum();
+        let most = u64::try_from(self.state.max_clients).unwrap_or(u64::MAX);
+        self.fullness.look(clients, most)
     }
 
     fn status(&self) -> Response<Full<Bytes>> {

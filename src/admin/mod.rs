@@ -10,6 +10,7 @@
 
 mod action;
 mod ask;
+mod fullness;
 mod guard;
 mod http;
 mod metrics;

@@ -3,7 +3,7 @@
 //! | probe | passes | because |
 //! |---|---|---|
 //! | `/livez` | while discovery and every worker show signs of life | only a restart helps a stuck process; a lost primary or Sentinel is no reason for one |
-//! | `/readyz` | as `--ready-policy` says, and never while draining; by default once a primary has been verified, and from then on | all copies lose the primary together: failing then would take every one of them out of its Service and refuse what should be held |
+//! | `/readyz` | as `--ready-policy` says, and never while draining, or full; by default once a primary has been verified, and from then on | all copies lose the primary together: failing then would take every one of them out of its Service and refuse what should be held |
 //! | `/startupz` | once a primary has been verified, or after `--startup-timeout` | a sidecar must not keep its application from starting for as long as the servers are down |
 //!
 //! Of several endpoints all are waited for until `--startup-timeout`, so that a new version with one
@@ -24,6 +24,8 @@ pub(super) struct Facts {
     pub(super) uptime: Duration,
     /// The process was asked to stop.
     pub(super) draining: bool,
+    /// As many clients are connected as may be, or nearly so since then.
+    pub(super) full: bool,
     /// The loop that has stopped.
     pub(super) stuck: Option<String>,
 }
@@ -54,6 +56,11 @@ pub(super) fn live(facts: &Facts) -> Verdict {
 pub(super) fn ready(facts: &Facts, policy: ReadyPolicy, startup_timeout: Duration) -> Verdict {
     if facts.draining {
         return Err("draining: the process was asked to stop".into());
+    }
+    if facts.full {
+        return Err(
+            "full: as many clients as --max-clients allows are or were just connected".into(),
+        );
     }
     if policy == ReadyPolicy::Started {
         return started(facts, startup_timeout);
@@ -203,6 +210,18 @@ mod tests {
             check_ready(&leaving, policy, false);
         }
         assert!(live(&leaving).is_ok());
+    }
+
+    #[test]
+    fn nobody_is_ready_who_is_full_and_that_ends_no_life() {
+        let full = Facts {
+            full: true,
+            ..facts(1, 1)
+        };
+        for policy in [ReadyPolicy::Started, ReadyPolicy::PrimaryOnce] {
+            check_ready(&full, policy, false);
+        }
+        assert!(live(&full).is_ok() && started(&full, START).is_ok());
     }
 
     #[test]

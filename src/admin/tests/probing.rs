@@ -96,3 +96,20 @@ async fn a_start_without_a_primary_counts_as_started_after_a_while() {
     assert_eq!(bed.get("/startupz").await.0, 200);
     assert_eq!(bed.get("/readyz").await.0, 503);
 }
+
+#[tokio::test]
+async fn who_is_full_is_not_ready_until_some_places_are_free() {
+    let bed = Bed::new(Duration::ZERO).await;
+    bed.publish_primary().await;
+    assert_eq!(bed.get("/readyz").await.0, 200);
+    // Of 100 that may be.
+    bed.workers[0].clients.set(60);
+    bed.workers[1].clients.set(40);
+    let (status, said) = bed.get("/readyz").await;
+    assert_eq!((status, said.starts_with("full: ")), (503, true), "{said}");
+    assert_eq!(bed.get("/livez").await.0, 200);
+    bed.workers[1].clients.set(35);
+    assert_eq!(bed.get("/readyz").await.0, 503);
+    bed.workers[1].clients.set(30);
+    assert_eq!(bed.get("/readyz").await.0, 200);
+}
