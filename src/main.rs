@@ -4,6 +4,7 @@
 mod asking;
 mod bind;
 mod logging;
+mod rereading;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -14,15 +15,16 @@ use std::sync::Arc;
 
 use steadfast::admin::Controls;
 use steadfast::config::{
-    self, Command, Config, ConfigCommand, Invocation, Machine, Refusal, ShowFormat,
+    self, Command, Config, ConfigCommand, Machine, Refusal, ShowFormat,
 };
 use steadfast::net::{HostPort, Listener};
 use steadfast::shutdown::{Commander, Request, Signals};
-use steadfast::{Endpoint, reload, service, shutdown};
+use steadfast::{Endpoint, reload, shutdown};
 
 use bind::given::{self, ForClients, Given};
 use bind::{BindError, SocketFile, bind, bind_unix};
 use logging::SetLevel;
+use rereading::{Known, Rereading};
 
 /// Wrong usage or settings (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
         Ok(None) => {}
         Err(refusal) => return refused(&refusal),
     }
-    let invocation = match config::load(args, &|name| std::env::var_os(name), machine) {
+    let invocation = match config::load(args.clone(), &|name| std::env::var_os(name), machine) {
         Ok(invocation) => invocation,
         Err(refusal) => return refused(&refusal),
     };
@@ -52,8 +54,16 @@ fn main() -> ExitCode {
     }
     let set_log_level = logging::init(invocation.logging);
     match invocation.command {
-        Command::Run => run(invocation, machine, set_log_level),
-        Command::Check => check(all_of(invocation)),
+        Command::Run => {
+            let known = Known {
+                args,
+                machine,
+                settings: invocation.settings,
+            };
+            let configs = all_of(invocation.config, invocation.more);
+            run(configs, known, set_log_level)
+        }
+        Command::Check => check(all_of(invocation.config, invocation.more)),
         // Answered above, before any file was read.
         Command::Healthcheck { .. } | Command::Status { .. } => ExitCode::SUCCESS,
         Command::Config {
@@ -92,25 +102,22 @@ fn complain(reason: impl Display, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn run(invocation: Invocation, machine: Machine, set_log_level: SetLevel) -> ExitCode {
-    let configs = all_of(invocation);
+fn run(configs: Vec<Config>, known: Known, set_log_level: SetLevel) -> ExitCode {
     // The files of Unix sockets go when this function ends, whatever ends it.
     let (sockets, _files) = match bind_all(&configs) {
         Ok(bound) => bound,
         Err(error) => return complain(error, EXIT_UNAVAILABLE),
     };
-    announce(&configs, machine, &sockets);
-    match block_on(serve(configs, sockets, set_log_level)).and_then(|served| served) {
+    announce(&configs, known.machine, &sockets);
+    match block_on(serve(configs, sockets, known, set_log_level)).and_then(|served| served) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(error, EXIT_FAILURE),
     }
 }
 
 /// The settings of every endpoint.
-fn all_of(invocation: Invocation) -> Vec<Config> {
-    let mut configs = vec![invocation.config];
-    configs.extend(invocation.more);
-    configs
+fn all_of(first: Config, more: Vec<Config>) -> Vec<Config> {
+    std::iter::once(first).chain(more).collect()
 }
 
 fn check(configs: Vec<Config>) -> ExitCode {
@@ -237,23 +244,33 @@ fn announce_sockets(listener: &str, endpoint: &str, sockets: &[Listener]) {
     }
 }
 
-async fn serve(configs: Vec<Config>, sockets: Given, log_level: SetLevel) -> io::Result<()> {
+async fn serve(
+    configs: Vec<Config>,
+    sockets: Given,
+    known: Known,
+    log_level: SetLevel,
+) -> io::Result<()> {
     let signals = Signals::install()?;
     let (asker, asked) = reload::channel();
     let (commander, orders) = shutdown::channel();
-    let (asker, commander) = (Arc::new(asker), Arc::new(commander));
+    let rereading = Arc::new(Rereading::new(known, asker));
+    let commander = Arc::new(commander);
     let controls = Controls {
         drain: Arc::new({
             let commander = commander.clone();
             move || commander.ask_to_drain()
         }),
         reload: Arc::new({
-            let asker = asker.clone();
-            move || asker.ask()
+            let rereading = rereading.clone();
+            move || rereading.ask()
         }),
         log_level,
     };
-    tokio::spawn(follow(signals, asker, commander));
+    tokio::spawn({
+        let rereading = rereading.clone();
+        async move { rereading.follow().await }
+    });
+    tokio::spawn(follow(signals, rereading, commander));
     let both = configs.into_iter().zip(sockets.endpoints);
     let endpoints = both.map(|(config, own)| Endpoint {
         config,
@@ -263,21 +280,11 @@ async fn serve(configs: Vec<Config>, sockets: Given, log_level: SetLevel) -> io:
     steadfast::run(endpoints.collect(), sockets.admin, asked, controls, orders).await
 }
 
-async fn follow(mut signals: Signals, asker: Arc<reload::Asker>, commander: Arc<Commander>) {
+async fn follow(mut signals: Signals, rereading: Arc<Rereading>, commander: Arc<Commander>) {
     loop {
         match signals.requested().await {
             Request::Stop(order) => commander.give(order),
-            Request::Reload => ask_again(&asker),
+            Request::Reload => rereading.ask(),
         }
     }
-}
-
-fn ask_again(asker: &reload::Asker) {
-    tracing::info!(
-        event = "reload_asked",
-        "SIGHUP: passwords, certificates, keys and CAs are read again; all else needs a restart"
-    );
-    service::reloading();
-    asker.ask();
-    service::reloaded();
 }

@@ -5,7 +5,7 @@
 //! Reads nothing. Whoever uses files has a [`Schedule`], and compares what they hold with what it
 //! knows: on an [`Occasion::Asked`] it says so where nothing is new, too.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -37,24 +37,65 @@ impl Occasion {
 /// A pair of which the first half asks whoever waits by the second.
 #[must_use]
 pub fn channel() -> (Asker, Asked) {
-    let (asker, asked) = watch::channel(());
-    (Asker(asker), Asked(asked, Arc::default()))
+    let (asks, heard) = watch::channel(0);
+    let users = Arc::new(Users::default());
+    let asker = Asker {
+        asks,
+        users: users.clone(),
+    };
+    let asked = Asked {
+        heard,
+        users,
+        record: Arc::default(),
+    };
+    (asker, asked)
 }
 
 /// Asks for all files to be read again.
 #[derive(Debug)]
-pub struct Asker(watch::Sender<()>);
+pub struct Asker {
+    /// How often that was.
+    asks: watch::Sender<u64>,
+    users: Arc<Users>,
+}
+
+/// Up to which ask each of those who use files has done what was asked.
+#[derive(Debug, Default)]
+struct Users(Mutex<Vec<watch::Receiver<u64>>>);
+
+impl Users {
+    fn all(&self) -> MutexGuard<'_, Vec<watch::Receiver<u64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Asker {
     /// Asks; what is asked before it could be done is done once.
     pub fn ask(&self) {
-        self.0.send_replace(());
+        self.asks.send_modify(|asks| *asks += 1);
+    }
+
+    /// Completes once all that was asked for so far is done, by everybody who uses files.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn finished(&self) {
+        let asked = *self.asks.borrow();
+        let users = self.users.all().clone();
+        for mut user in users {
+            // Whoever is gone does nothing any more.
+            let _ = user.wait_for(|done| *done >= asked).await;
+        }
     }
 }
 
 /// Where it is heard; without its [`Asker`] files are still read every so often.
 #[derive(Debug, Clone)]
-pub struct Asked(watch::Receiver<()>, Arc<Record>);
+pub struct Asked {
+    heard: watch::Receiver<u64>,
+    users: Arc<Users>,
+    record: Arc<Record>,
+}
 
 impl Asked {
     /// For one who waits. What was asked before is heard by it, what others did about that is not.
@@ -62,17 +103,21 @@ impl Asked {
     pub fn schedule(&self) -> Schedule {
         let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (done, seen) = watch::channel(0);
+        self.users.all().push(seen);
         Schedule {
             ticks,
-            asked: self.0.clone(),
-            record: self.1.clone(),
+            asked: self.heard.clone(),
+            record: self.record.clone(),
+            doing: None,
+            done,
         }
     }
 
     /// What came of it so far.
     #[must_use]
     pub fn record(&self) -> Arc<Record> {
-        self.1.clone()
+        self.record.clone()
     }
 }
 
@@ -80,8 +125,11 @@ impl Asked {
 #[derive(Debug)]
 pub struct Schedule {
     ticks: Interval,
-    asked: watch::Receiver<()>,
+    asked: watch::Receiver<u64>,
     record: Arc<Record>,
+    /// The ask that was last heard, until the next time is waited for.
+    doing: Option<u64>,
+    done: watch::Sender<u64>,
 }
 
 impl Schedule {
@@ -91,14 +139,20 @@ impl Schedule {
         self.record.clone()
     }
 
-    /// Completes when the files are to be read again, and says why.
+    /// Completes when the files are to be read again, and says why. Whoever calls it again has done so.
     ///
     /// # Cancel safety
     /// Cancel safe.
     pub async fn due(&mut self) -> Occasion {
+        if let Some(asked) = self.doing.take() {
+            self.done.send_replace(asked);
+        }
         tokio::select! {
             biased;
-            Ok(()) = self.asked.changed() => Occasion::Asked,
+            Ok(()) = self.asked.changed() => {
+                self.doing = Some(*self.asked.borrow());
+                Occasion::Asked
+            }
             _ = self.ticks.tick() => Occasion::Period,
         }
     }
@@ -215,6 +269,31 @@ mod tests {
         record.note(Content::Tls, "--a", true);
         assert!(record.of(Content::Tls).all_good);
         assert_eq!(record.of(Content::Password), NOTHING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_finished_when_all_who_use_files_have_come_back() {
+        let (asker, asked) = channel();
+        asker.finished().await;
+        let (mut quick, mut slow) = (asked.schedule(), asked.schedule());
+        drop(asked.schedule());
+        asker.ask();
+        let begun = Instant::now();
+        let uses = async {
+            assert_eq!(quick.due().await, Occasion::Asked);
+            assert_eq!(slow.due().await, Occasion::Asked);
+            let quick = quick.due();
+            let slow = async {
+                tokio::time::sleep(PERIOD / 2).await;
+                slow.due().await
+            };
+            tokio::join!(quick, slow)
+        };
+        tokio::select! {
+            () = asker.finished() => assert_eq!(begun.elapsed(), PERIOD / 2),
+            _ = uses => panic!("it was finished before"),
+        }
+        asker.finished().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,6 +74,25 @@ impl Settings {
         });
     }
 
+    /// Whether anything stands for the setting of this name.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        let mut all = self.0.iter();
+        all.any(|setting| setting.name == name && !setting.values.is_empty())
+    }
+
+    /// The names of settings that have other values in `other`, wherever those come from. Passwords are
+    /// not compared.
+    #[must_use]
+    pub fn changed<'a>(&'a self, other: &Self) -> Vec<&'a str> {
+        let has_same = |setting: &&Setting| {
+            let mut theirs = other.0.iter();
+            theirs.any(|it| it.name == setting.name && it.values == setting.values)
+        };
+        let changed = self.0.iter().filter(|setting| !has_same(setting));
+        changed.map(|setting| setting.name.as_str()).collect()
+    }
+
     /// As one JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {

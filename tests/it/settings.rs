@@ -5,9 +5,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::process::Output;
+use std::time::Duration;
 
-use crate::bed::Bed;
-use crate::proxy::{program, run_to_end};
+use crate::bed::{Bed, eventually};
+use crate::proxy::{Proxy, program, run_to_end};
 
 /// Exit code, and what was said on either side.
 #[track_caller]
@@ -165,4 +166,54 @@ fn one_url_is_the_whole_setup_and_its_passwords_are_not_told() {
     let (code, text) = told(run_to_end(&["run", "--sentinel", &wrong]));
     assert_eq!(code, 64, "{text}");
     assert!(!text.contains("hunter"), "{text}");
+}
+
+#[test]
+fn on_sighup_it_says_which_settings_need_a_restart_and_goes_on_with_the_old() {
+    let bed = Bed::lonely();
+    let (_dir, path) = settings("workers = 1\nhold_timeout = '3s'\n");
+    let proxy = Proxy::for_bed(&bed).flag("--config", &path).start_ready();
+    let rereads = |content: &str, event: &str, key: &str, times: usize| {
+        fs::write(&path, content).unwrap();
+        proxy.hang_up();
+        eventually(Duration::from_secs(60), event, || {
+            let found = proxy.events(event);
+            let told = found.get(times - 1)?[key].as_str()?;
+            Some(told.to_owned())
+        })
+    };
+    let told = rereads(
+        "hold_timeout = '4s'\npoll_interval = '2s'\n",
+        "restart_needed",
+        "settings",
+        1,
+    );
+    // What is left out has its default, and that is another one.
+    let mut names: Vec<_> = told.split(',').collect();
+    names.sort_unstable();
+    assert!(
+        names.contains(&"hold_timeout") && names.contains(&"poll_interval"),
+        "{told}"
+    );
+    assert!(names.len() <= 3, "{told}");
+    let told = rereads("hold_timeout = 'soon'\n", "settings_unusable", "error", 1);
+    assert!(
+        told.contains("steadfast.toml:1") && told.contains("--hold-timeout"),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let told = rereads(
+        "workers = 1\nhold_timeout = '9s'\n",
+        "restart_needed",
+        "settings",
+        2,
+    );
+    assert_eq!(told, "hold_timeout");
+    // As at the start: there is nothing to be said, although it was read.
+    fs::write(&path, "workers = 1\nhold_timeout = '3s'\n").unwrap();
+    proxy.hang_up();
+    let asked = |count| move |proxy: &Proxy| proxy.events("reload_asked").len() == count;
+    crate::bed::wait_until(Duration::from_secs(60), "it is read", || asked(4)(&proxy));
+    assert_eq!(proxy.events("restart_needed").len(), 2);
+    assert_eq!(proxy.status()["hold_timeout_ms"], 3000);
 }
