@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""The PrometheusRule of the monitoring component has the alerts of deploy/alerts, no other ones.
+"""The PrometheusRules of the monitoring component and of the chart have the alerts of deploy/alerts, no
+other ones.
 
-Kustomize reads no file from beyond its own folder, so it is a copy: alerts.py --write makes it anew.
+Neither Kustomize nor Helm reads a file from beyond its own folder, so both have copies: alerts.py --write
+makes them anew.
 """
 
 import sys
@@ -12,6 +14,7 @@ from manifests import KUSTOMIZE, ROOT, invalid
 RULES = ROOT / "deploy/alerts/steadfast.rules.yaml"
 COMPONENT = KUSTOMIZE / "components/monitoring"
 COPY = COMPONENT / "prometheusrule.yaml"
+OF_CHART = ROOT / "deploy/helm/steadfast/files" / RULES.name
 NOTE = "# Made by tests/deploy/alerts.py --write of deploy/alerts/steadfast.rules.yaml; change that.\n"
 
 
@@ -35,9 +38,12 @@ def main():
         sys.exit(77)
     if sys.argv[1:] == ["--write"]:
         COPY.write_text(NOTE + yaml.safe_dump(rule(), sort_keys=False, width=100))
+        OF_CHART.write_text(RULES.read_text())
     faults = invalid([rule()])
     if yaml.safe_load(COPY.read_text()) != rule():
         faults.append(f"{COPY} is not what deploy/alerts says: run tests/deploy/alerts.py --write")
+    if OF_CHART.read_text() != RULES.read_text():
+        faults.append(f"{OF_CHART} is not deploy/alerts' own: run tests/deploy/alerts.py --write")
     if COPY.name not in yaml.safe_load((COMPONENT / "kustomization.yaml").read_text())["resources"]:
         faults.append(f"{COPY.name} is not among the resources of its component")
     if faults:

@@ -18,13 +18,14 @@ OF_HELM = ("helm.sh/chart", "app.kubernetes.io/managed-by")
 PARTS = {
     "autoscaling": "autoscaling.enabled=true",
     "networkpolicy": "networkPolicy.enabled=true",
-    "monitoring": "monitoring.enabled=true",
+    "monitoring": "monitoring.enabled=true,monitoring.podMonitor=true,monitoring.alerts=true",
 }
-# Are of a sidecar, or come with the alerts, which a chart cannot reach: Kustomize has them alone.
-NOT_IN_CHART = ("PodMonitor", "PrometheusRule")
+# By default of what `monitoring.enabled` alone adds there is no more than this.
+MONITORED = {"Service steadfast-metrics", "ServiceMonitor steadfast"}
 REFUSED = (
     "image.tag=latest", "replicas=0", "env.PASSWORD=x", "service.trafficDistribution=Nearest",
     "nosuchvalue=1", "resources.requests=null", "image.digest=sha256:1", "drain.delaySeconds=soon",
+    "monitoring.alerts=some", "monitoring.podMonitor=1",
 )
 
 
@@ -37,10 +38,9 @@ def plain(manifests):
     """Without what Helm adds of itself, by kind and name."""
     found = {}
     for manifest in copy.deepcopy(manifests):
-        if manifest["kind"] not in NOT_IN_CHART:
-            for label in OF_HELM:
-                manifest["metadata"]["labels"].pop(label, None)
-            found[name(manifest)] = manifest
+        for label in OF_HELM:
+            manifest["metadata"]["labels"].pop(label, None)
+        found[name(manifest)] = manifest
     return found
 
 
@@ -56,6 +56,16 @@ def compared():
     for part, value in PARTS.items():
         yield from differing(template(value), combine("overlays/deployment", [part]))
     yield from differing(template(*PARTS.values()), combine("overlays/deployment", list(PARTS)))
+
+
+def off_by_default():
+    """The operator's further objects come only where they are asked for."""
+    added = plain(template("monitoring.enabled=true")).keys() - plain(template()).keys()
+    if added != MONITORED:
+        yield f"monitoring.enabled adds {sorted(added)}"
+    alone = plain(template("monitoring.alerts=true", "monitoring.podMonitor=true")).keys()
+    if alone != plain(template()).keys():
+        yield f"without monitoring.enabled there are {sorted(alone)}"
 
 
 def adapted():
@@ -94,7 +104,7 @@ def accepted():
 
 def main():
     run(["helm", "lint", "--strict", CHART])
-    found = [*compared(), *adapted(), *accepted()]
+    found = [*compared(), *off_by_default(), *adapted(), *accepted()]
     if found:
         sys.exit("\n".join(found))
 
