@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use steadfast::admin::{self, Answer};
-use steadfast::config::{Command, Question};
-use steadfast::net::HostPort;
+use steadfast::config::{AdminListen, Command, Question};
 
 use crate::{EXIT_FAILURE, block_on, complain};
 
@@ -31,7 +30,7 @@ pub(crate) fn answer(question: &Question) -> ExitCode {
 }
 
 /// Whether it is live, or `ready`: by the exit status, and in a line.
-fn healthcheck(at: Option<&HostPort>, ready: bool) -> ExitCode {
+fn healthcheck(at: Option<&AdminListen>, ready: bool) -> ExitCode {
     let path = if ready { "/readyz" } else { "/livez" };
     match block_on(admin::ask(at, path)) {
         Ok(Ok(Answer { status: OK, body })) => {
@@ -45,7 +44,7 @@ fn healthcheck(at: Option<&HostPort>, ready: bool) -> ExitCode {
 }
 
 /// What it says of itself, once or, with `watch`, until nobody reads it any more.
-fn status(at: Option<&HostPort>, watch: bool, json: bool) -> ExitCode {
+fn status(at: Option<&AdminListen>, watch: bool, json: bool) -> ExitCode {
     match (watch, block_on(ask(at, json))) {
         (false, Ok(Ok(text))) => {
             print(&text);
@@ -58,7 +57,7 @@ fn status(at: Option<&HostPort>, watch: bool, json: bool) -> ExitCode {
 }
 
 /// A process that does not answer may do so again: that is what is watched for.
-fn follow(at: Option<&HostPort>, json: bool, first: Result<String, String>) -> ExitCode {
+fn follow(at: Option<&AdminListen>, json: bool, first: Result<String, String>) -> ExitCode {
     let clear = if io::stdout().is_terminal() {
         CLEAR
     } else {
@@ -78,7 +77,7 @@ fn follow(at: Option<&HostPort>, json: bool, first: Result<String, String>) -> E
     }
 }
 
-async fn ask(at: Option<&HostPort>, json: bool) -> Result<String, String> {
+async fn ask(at: Option<&AdminListen>, json: bool) -> Result<String, String> {
     let answer = admin::ask(at, "/status").await;
     let body = match answer {
         Ok(Answer { status: OK, body }) => body,

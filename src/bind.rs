@@ -28,6 +28,7 @@ pub(crate) enum BindError {
     /// At a Unix socket.
     Unix {
         address: LocalAddress,
+        flag: &'static str,
         fault: unix::Fault,
     },
     /// What was handed over cannot be used.
@@ -37,8 +38,12 @@ pub(crate) enum BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (address, flag, error) = match self {
-            Self::Unix { address, fault } => {
-                return write!(f, "cannot listen on {address}: {fault}");
+            Self::Unix {
+                address,
+                flag,
+                fault,
+            } => {
+                return write!(f, "cannot listen on {address} ({flag}): {fault}");
             }
             Self::Given(fault) => return fault.fmt(f),
             Self::Tcp {
@@ -112,16 +117,18 @@ pub(crate) fn bind(address: &HostPort, flag: &'static str) -> Result<Vec<TcpList
     Ok(listeners)
 }
 
-/// Listens at a Unix socket, as `permissions` say. The second value is its file, if it has one.
+/// Listens at a Unix socket, which `flag` gave, as `permissions` say. The second value is its file, if it has one.
 ///
 /// # Errors
 /// When somebody answers there already, or the system refuses.
 pub(crate) fn bind_unix(
     address: &LocalAddress,
     permissions: &SocketPermissions,
+    flag: &'static str,
 ) -> Result<(Listener, Option<SocketFile>), BindError> {
     unix::listen(address, permissions).map_err(|fault| BindError::Unix {
         address: address.clone(),
+        flag,
         fault,
     })
 }

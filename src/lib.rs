@@ -98,7 +98,6 @@ pub mod topology;
 pub mod worker;
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -138,7 +137,7 @@ pub struct Endpoint {
 /// them; never for anything a Sentinel, a server or a client does.
 pub async fn run(
     endpoints: Vec<Endpoint>,
-    admin: Vec<TcpListener>,
+    admin: Vec<Listener>,
     asked: Asked,
     controls: Controls,
     mut orders: Orders,
@@ -252,7 +251,7 @@ fn discover(searches: Vec<Search>) -> JoinSet<()> {
 fn attend(
     state: AdminState,
     passwords: Vec<Password>,
-    admin: Vec<TcpListener>,
+    admin: Vec<Listener>,
     asked: Asked,
 ) -> io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
@@ -264,9 +263,8 @@ fn attend(
     tasks.spawn(secrets::watch(passwords, asked));
     tasks.spawn(service::tell(state.fronts.clone(), state.lifecycle.clone()));
     for listener in admin {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         let stop = CancellationToken::new();
-        tasks.spawn(admin::serve(listener, state.clone(), stop));
+        tasks.spawn(admin::serve(listener.try_into()?, state.clone(), stop));
     }
     Ok(tasks)
 }

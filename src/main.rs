@@ -9,13 +9,13 @@ mod rereading;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use steadfast::admin::Controls;
 use steadfast::config::{
-    self, Command, Config, ConfigCommand, Machine, Refusal, ShowFormat,
+    self, AdminListen, Command, Config, ConfigCommand, Machine, Refusal, ShowFormat,
+    SocketPermissions,
 };
 use steadfast::net::{HostPort, Listener};
 use steadfast::shutdown::{Commander, Request, Signals};
@@ -32,6 +32,12 @@ const EXIT_USAGE: u8 = 64;
 const EXIT_UNAVAILABLE: u8 = 69;
 /// `check` found no primary to serve, the process asked did not answer or not well, or the system refused what no setting can change.
 const EXIT_FAILURE: u8 = 1;
+
+/// Who may connect to the admin port's file: who runs as this user. There can be actions.
+const ADMIN_PERMISSIONS: SocketPermissions = SocketPermissions {
+    mode: 0o600,
+    owner: None,
+};
 
 fn main() -> ExitCode {
     let machine = Machine {
@@ -150,11 +156,11 @@ fn bind_all(configs: &[Config]) -> Result<(Given, Vec<SocketFile>), BindError> {
     for (config, sockets) in configs.iter().zip(&mut all.endpoints) {
         files.extend(bind_clients(config, sockets)?);
     }
-    let admin = configs
-        .first()
-        .and_then(|process| process.admin_listen.as_ref());
-    if let Some(address) = admin.filter(|_| all.admin.is_empty()) {
-        all.admin = bind(address, "--admin-listen")?;
+    let process = configs.first();
+    if all.admin.is_empty() {
+        let (admin, file) = bind_admin(process.and_then(|it| it.admin_listen.as_ref()))?;
+        all.admin = admin;
+        files.extend(file);
     }
     Ok((all, files))
 }
@@ -165,7 +171,7 @@ fn bind_clients(config: &Config, sockets: &mut ForClients) -> Result<Vec<SocketF
     if sockets.plain.is_empty() {
         sockets.plain = bind_tcp(&config.listen, "--listen")?;
         for address in &config.listen_unix {
-            let (listener, file) = bind_unix(address, &config.socket_permissions)?;
+            let (listener, file) = bind_unix(address, &config.socket_permissions, "--listen")?;
             sockets.plain.push(listener);
             files.extend(file);
         }
@@ -174,6 +180,22 @@ fn bind_clients(config: &Config, sockets: &mut ForClients) -> Result<Vec<SocketF
         sockets.tls = bind_tcp(&config.listen_tls, "--listen-tls")?;
     }
     Ok(files)
+}
+
+fn bind_admin(
+    listen: Option<&AdminListen>,
+) -> Result<(Vec<Listener>, Option<SocketFile>), BindError> {
+    const FLAG: &str = "--admin-listen";
+    match listen {
+        None => Ok((Vec::new(), None)),
+        Some(AdminListen::Tcp(address)) => {
+            Ok((bind_tcp(std::slice::from_ref(address), FLAG)?, None))
+        }
+        Some(AdminListen::Unix(address)) => {
+            let (listener, file) = bind_unix(address, &ADMIN_PERMISSIONS, FLAG)?;
+            Ok((vec![listener], file))
+        }
+    }
 }
 
 fn bind_tcp(addresses: &[HostPort], flag: &'static str) -> Result<Vec<Listener>, BindError> {
@@ -209,7 +231,7 @@ fn announce(configs: &[Config], machine: Machine, sockets: &Given) {
         announce_sockets("clients_tls", &config.name, &own.tls);
         warn_of_unverified(config);
     }
-    for address in sockets.admin.iter().flat_map(TcpListener::local_addr) {
+    for address in &sockets.admin {
         tracing::info!(event = "listening", listener = "admin", %address, "listening");
     }
     let enough = config::clients_for(machine.descriptors);

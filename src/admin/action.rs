@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use hyper::HeaderMap;
 
 use super::guard;
+use super::socket::Reach;
 use crate::config::LogLevel;
 
 /// How actions are carried out.
@@ -41,12 +42,14 @@ pub(super) enum Action {
 /// Why it may not.
 pub(super) fn permitted<'a>(
     controls: Option<&'a Controls>,
-    on_loopback: bool,
+    reach: Reach,
     headers: &HeaderMap,
 ) -> Result<&'a Controls, &'static str> {
     let controls = controls.ok_or("actions are off; --admin-actions on allows them")?;
-    if !on_loopback {
-        return Err("actions are taken on loopback only, and --admin-listen is beyond it");
+    if reach == Reach::Anybody {
+        return Err(
+            "actions are taken on loopback or at a Unix socket only, and --admin-listen is beyond that",
+        );
     }
     match guard::is_from_same_site(headers) {
         true => Ok(controls),

@@ -4,13 +4,16 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use crate::net::HostPort;
+use crate::config::AdminListen;
+use crate::net::{HostPort, LocalAddress};
 
 /// For one address, from the dial to the end of the answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -36,7 +39,7 @@ pub enum Unanswered {
     /// Nobody answers there.
     Unreachable {
         /// Where.
-        address: HostPort,
+        address: AdminListen,
         /// Why not.
         error: io::Error,
     },
@@ -75,22 +78,31 @@ impl std::error::Error for Unanswered {
 ///
 /// # Cancel safety
 /// Dropping it closes the connection.
-pub async fn ask(listen: Option<&HostPort>, path: &str) -> Result<Answer, Unanswered> {
+pub async fn ask(listen: Option<&AdminListen>, path: &str) -> Result<Answer, Unanswered> {
     let listen = listen.ok_or(Unanswered::Off)?;
-    if listen.port == 0 {
-        return Err(Unanswered::AnyPort);
-    }
+    let result = match listen {
+        AdminListen::Tcp(address) if address.port == 0 => return Err(Unanswered::AnyPort),
+        AdminListen::Tcp(address) => ask_hosts(address, path).await,
+        AdminListen::Unix(address) => in_time(ask_file(address, path)).await,
+    };
+    let address = listen.clone();
+    result.map_err(|error| Unanswered::Unreachable { address, error })
+}
+
+async fn in_time(asking: impl Future<Output = io::Result<Answer>>) -> io::Result<Answer> {
+    let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long"));
+    timeout(ANSWER_LIMIT, asking).await.unwrap_or_else(late)
+}
+
+async fn ask_hosts(listen: &HostPort, path: &str) -> io::Result<Answer> {
     let mut result = Err(io::ErrorKind::NotFound.into());
     for host in hosts(listen) {
-        let asking = ask_at(&host, listen.port, path);
-        let late = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "it takes too long"));
-        result = timeout(ANSWER_LIMIT, asking).await.unwrap_or_else(late);
+        result = in_time(ask_host(&host, listen.port, path)).await;
         if result.is_ok() {
             break;
         }
     }
-    let address = listen.clone();
-    result.map_err(|error| Unanswered::Unreachable { address, error })
+    result
 }
 
 /// Where to dial: who listens on all addresses does so on loopback, and on a machine without IPv6
@@ -106,10 +118,32 @@ fn hosts(listen: &HostPort) -> Vec<String> {
     }
 }
 
-async fn ask_at(host: &str, port: u16, path: &str) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect((host, port)).await?;
-    let peer = stream.peer_addr()?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {peer}\r\nConnection: close\r\n\r\n");
+async fn ask_host(host: &str, port: u16, path: &str) -> io::Result<Answer> {
+    let stream = TcpStream::connect((host, port)).await?;
+    let peer = stream.peer_addr()?.to_string();
+    converse(stream, &peer, path).await
+}
+
+async fn ask_file(address: &LocalAddress, path: &str) -> io::Result<Answer> {
+    let stream = match address {
+        LocalAddress::Path(file) => UnixStream::connect(file).await?,
+        LocalAddress::Abstract(name) => {
+            // Does not wait: it is taken up at once, or refused.
+            let address = SocketAddr::from_abstract_name(name)?;
+            let stream = std::os::unix::net::UnixStream::connect_addr(&address)?;
+            stream.set_nonblocking(true)?;
+            UnixStream::from_std(stream)?
+        }
+    };
+    converse(stream, "localhost", path).await
+}
+
+async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    path: &str,
+) -> io::Result<Answer> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut response = Vec::new();
     stream
@@ -163,7 +197,7 @@ mod tests {
     async fn nobody_to_ask_is_said_plainly() {
         let off = ask(None, "/livez").await.expect_err("off");
         assert!(off.to_string().contains("--admin-listen is off"));
-        let any = HostPort::new("127.0.0.1", 0);
+        let any = AdminListen::Tcp(HostPort::new("127.0.0.1", 0));
         let any = ask(Some(&any), "/livez").await.expect_err("port 0");
         assert!(any.to_string().contains("port 0"));
     }

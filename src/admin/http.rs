@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -24,6 +24,7 @@ use super::guard;
 use super::metrics;
 use super::probe::{self, Facts, FrontFacts, Verdict};
 use super::reply::{JSON, TEXT, front, not_allowed, response, verdict};
+use super::socket::{Reach, Socket};
 use super::status::{Report, View};
 use super::watchdog::{LOOK_EVERY, Watchdog};
 use crate::config::ReadyPolicy;
@@ -73,8 +74,8 @@ struct Admin {
     state: AdminState,
     /// The loop that has stopped, if one has.
     stuck: watch::Receiver<Option<String>>,
-    /// Only this machine can reach it.
-    on_loopback: bool,
+    /// Who can ask.
+    reach: Reach,
     fullness: Fullness,
 }
 
@@ -83,15 +84,14 @@ struct Admin {
 ///
 /// # Cancel safety
 /// Dropping it closes the listener and every connection.
-pub async fn serve(listener: TcpListener, state: AdminState, stop: CancellationToken) {
+pub async fn serve(listener: Socket, state: AdminState, stop: CancellationToken) {
     let (tell, stuck) = watch::channel(None);
     let watching = keep_watch(state.fronts.clone(), tell);
-    let address = listener.local_addr();
-    let on_loopback = address.is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let reach = listener.reach();
     let admin = Arc::new(Admin {
         state,
         stuck,
-        on_loopback,
+        reach,
         fullness: Fullness::default(),
     });
     tokio::select! {
@@ -120,7 +120,7 @@ async fn keep_watch(fronts: Arc<[Front]>, tell: watch::Sender<Option<String>>) {
 }
 
 /// Never returns: a failed accept is waited out.
-async fn accept(listener: TcpListener, admin: Arc<Admin>) {
+async fn accept(listener: Socket, admin: Arc<Admin>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut backoff = ACCEPT_BACKOFF_MIN;
@@ -128,7 +128,7 @@ async fn accept(listener: TcpListener, admin: Arc<Admin>) {
     while let Ok(place) = places.clone().acquire_owned().await {
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 backoff = ACCEPT_BACKOFF_MIN;
                 let admin = admin.clone();
                 connections.spawn(async move {
@@ -154,7 +154,7 @@ fn is_peers_own(error: &io::Error) -> bool {
     )
 }
 
-async fn converse(stream: TcpStream, admin: Arc<Admin>) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, admin: Arc<Admin>) {
     let service = service_fn(|request| {
         let response = admin.answer(&request);
         async { Ok::<_, Infallible>(response) }
@@ -180,7 +180,7 @@ async fn converse(stream: TcpStream, admin: Arc<Admin>) {
 
 impl Admin {
     fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
-        if self.on_loopback && !guard::is_for_us(request.headers()) {
+        if self.reach == Reach::Loopback && !guard::is_for_us(request.headers()) {
             let text = "ask by an address or as localhost: other names may be anybody's\n";
             return response(StatusCode::MISDIRECTED_REQUEST, TEXT, text);
         }
@@ -212,8 +212,7 @@ impl Admin {
 
     fn act<B>(&self, action: Action, request: &Request<B>) -> Response<Full<Bytes>> {
         let controls = self.state.controls.as_ref();
-        let (status, text) = match action::permitted(controls, self.on_loopback, request.headers())
-        {
+        let (status, text) = match action::permitted(controls, self.reach, request.headers()) {
             Err(reason) => (StatusCode::FORBIDDEN, reason.to_owned()),
             Ok(controls) => match action.carry_out(controls, request.uri().query()) {
                 Ok(done) => (StatusCode::ACCEPTED, done),
@@ -239,7 +238,12 @@ impl Admin {
     }
 
     fn is_full(&self) -> bool {
-        let clients = self.state.workers.iter().map(|it| it.clients.load()).sum();
+        let workers = self
+            .state
+            .fronts
+            .iter()
+            .flat_map(|front| front.workers.iter());
+        let clients = workers.map(|it| it.clients.load()).sum();
         let most = u64::try_from(self.state.max_clients).unwrap_or(u64::MAX);
         self.fullness.look(clients, most)
     }

@@ -17,6 +17,7 @@ mod metrics;
 mod page;
 mod probe;
 mod reply;
+mod socket;
 mod status;
 mod terminal;
 #[cfg(test)]
@@ -26,4 +27,5 @@ mod watchdog;
 pub use action::Controls;
 pub use ask::{Answer, Unanswered, ask};
 pub use http::{AdminState, serve};
+pub use socket::Socket;
 pub use terminal::lay_out;

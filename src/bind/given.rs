@@ -23,7 +23,7 @@ const UNIT: &str = ".socket";
 pub(crate) struct Given {
     /// For the clients of each endpoint, in their order.
     pub(crate) endpoints: Vec<ForClients>,
-    pub(crate) admin: Vec<TcpListener>,
+    pub(crate) admin: Vec<Listener>,
 }
 
 /// Where the clients of one endpoint come in.
@@ -44,8 +44,6 @@ pub(crate) enum Fault {
     WhichEndpoint(String),
     /// It is no socket that listens.
     Socket { name: String, error: io::Error },
-    /// The admin port is served by TCP alone.
-    AdminUnix,
     /// Nobody could have its clients believe us.
     NoCertificate,
     /// Anyone could use our login.
@@ -70,9 +68,6 @@ impl fmt::Display for Fault {
                 f,
                 "the socket '{name}' that was handed over cannot be used: {error}; ListenStream= and \
                  Accept=no are needed"
-            ),
-            Self::AdminUnix => f.write_str(
-                "the socket handed over for admin is a Unix socket; give ListenStream= an address",
             ),
             Self::NoCertificate => f.write_str(
                 "a socket was handed over for listen-tls, and there is no certificate; add \
@@ -104,7 +99,7 @@ pub(crate) fn take(configs: &[Config]) -> Result<Given, Fault> {
         };
         let socket = listening(socket.into_std()).map_err(unusable)?;
         if purpose == Purpose::Admin {
-            given.admin.push(for_admin(socket)?);
+            given.admin.push(for_admin(socket));
             continue;
         }
         let all = configs.iter().zip(&mut given.endpoints);
@@ -124,10 +119,10 @@ enum Socket {
     Unix(UnixListener),
 }
 
-fn for_admin(socket: Socket) -> Result<TcpListener, Fault> {
+fn for_admin(socket: Socket) -> Listener {
     match socket {
-        Socket::Tcp(socket) => Ok(socket),
-        Socket::Unix(_) => Err(Fault::AdminUnix),
+        Socket::Tcp(socket) => Listener::from(socket).lent(),
+        Socket::Unix(socket) => Listener::from(socket).lent(),
     }
 }
 

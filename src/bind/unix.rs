@@ -45,25 +45,25 @@ impl fmt::Display for Fault {
         match self {
             Self::Answered => f.write_str(
                 "somebody answers there, likely another Steadfast or a server; stop it or choose \
-                 another --listen (address already in use)",
+                 another path (address already in use)",
             ),
             Self::NoSocket => f.write_str(
-                "what is there is no socket, so it is left alone; remove it or choose another --listen",
+                "what is there is no socket, so it is left alone; remove it or choose another path",
             ),
             Self::Unclear(error) => write!(
                 f,
                 "a socket is there, and whether anybody answers cannot be told: {error}; remove it \
-                 or choose another --listen"
+                 or choose another path"
             ),
             Self::Owner(error) => write!(
                 f,
                 "it cannot be given to the --listen-unix-owner: {error}; that takes root, or for a \
                  group to be in it"
             ),
-            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => f.write_str(
-                "its directory does not exist; make it, or choose another --listen",
-            ),
-            Self::Io(error) => write!(f, "{error}; check the directory, or choose another --listen"),
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                f.write_str("its directory does not exist; make it, or choose another path")
+            }
+            Self::Io(error) => write!(f, "{error}; check the directory, or choose another path"),
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn value(input: &[u8]) {
         assert!(!format!("{url:?}").contains(SECRET));
     }
     let _ = (parse::workers(text), parse::heartbeat(text));
-    let _ = (parse::hold_timeout(text), parse::listen(text));
+    let _ = (parse::hold_timeout(text), parse::client_listen(text));
 }
 
 /// Settings, one a line: `NAME=VALUE` is in the environment, the rest on the command line. What is

@@ -14,8 +14,8 @@ use super::tls::TlsFlags;
 use super::unix::UnixFlags;
 use super::url::SentinelUrl;
 use super::{
-    BlockingOnFailover, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain, Pool,
-    PubsubOnFailover, ReadyPolicy, ScanOnFailover, SwitchOn, parse,
+    AdminListen, BlockingOnFailover, HoldTimeout, LogFormat, LogLevel, OnSentinelLoss, OnUncertain,
+    Pool, PubsubOnFailover, ReadyPolicy, ScanOnFailover, SwitchOn, parse,
 };
 use crate::net::{HostPort, LocalAddress};
 
@@ -312,12 +312,17 @@ pub(super) struct ProcessFlags {
     /// Threads that move data; a sidecar wants 1 [default: half the processors, 1 to 4]
     #[arg(long, value_name = "N", value_parser = parse::workers)]
     pub(super) workers: Option<usize>,
-    /// Where /livez, /readyz, /startupz and /status are served over HTTP; `off` turns it off
-    #[arg(long, value_name = "HOST:PORT|off", default_value = "127.0.0.1:9379")]
-    #[arg(value_parser = parse::listen)]
-    pub(super) admin_listen: Listen,
+    /// Where /livez, /readyz, /startupz and /status are served over HTTP: by TCP, or at a Unix socket for
+    /// this user alone; `off` turns it off
+    #[arg(
+        long,
+        value_name = "HOST:PORT|unix:PATH|off",
+        default_value = "127.0.0.1:9379"
+    )]
+    #[arg(value_parser = parse::client_listen)]
+    pub(super) admin_listen: ClientListen,
     /// Let POST /drain, /reload and /loglevel?level=LEVEL do over the admin port what SIGTERM, SIGHUP and
-    /// --log-level do; only where that is on loopback
+    /// --log-level do; only where that is on loopback or at a Unix socket
     #[arg(
         long,
         value_name = "on|off",
@@ -370,7 +375,7 @@ pub(super) enum Sentinels {
     Url(Box<SentinelUrl>),
 }
 
-/// Where clients connect.
+/// Where clients, or those who ask, connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClientListen {
     Off,
@@ -378,6 +383,13 @@ pub(super) enum ClientListen {
     Unix(LocalAddress),
 }
 
-/// An address to listen on, or off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Listen(pub(super) Option<HostPort>);
+impl ClientListen {
+    /// As the admin port has it.
+    pub(super) fn for_admin(self) -> Option<AdminListen> {
+        match self {
+            Self::Off => None,
+            Self::Tcp(address) => Some(AdminListen::Tcp(address)),
+            Self::Unix(address) => Some(AdminListen::Unix(address)),
+        }
+    }
+}

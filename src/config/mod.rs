@@ -117,7 +117,7 @@ pub fn question(args: Vec<OsString>, env: Env<'_>) -> Result<Option<Question>, R
     );
     Ok(cli.command.filter(|_| asks).map(|command| Question {
         command,
-        admin_listen: cli.process.admin_listen.0,
+        admin_listen: cli.process.admin_listen.for_admin(),
     }))
 }
 
@@ -127,7 +127,7 @@ pub struct Question {
     /// Which.
     pub command: Command,
     /// Where that process answers, if it does.
-    pub admin_listen: Option<HostPort>,
+    pub admin_listen: Option<AdminListen>,
 }
 
 /// Reads and validates all settings. `args` begins with the name of the program.
@@ -206,8 +206,8 @@ pub struct Config {
     pub listen_tls: Vec<HostPort>,
     /// How the legs that have TLS are secured.
     pub tls: Legs,
-    /// Admin HTTP address; none turns it off.
-    pub admin_listen: Option<HostPort>,
+    /// Where the admin port is; none turns it off.
+    pub admin_listen: Option<AdminListen>,
     /// Whether the process can be told what to do there.
     pub admin_actions: bool,
     /// When `/readyz` passes.
@@ -295,6 +295,24 @@ impl Config {
         ];
         let passwords = credentials.into_iter().flatten().map(|it| &it.password);
         passwords.chain(&self.client_password).cloned().collect()
+    }
+}
+
+/// `--admin-listen`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminListen {
+    /// By TCP.
+    Tcp(HostPort),
+    /// At a Unix socket.
+    Unix(LocalAddress),
+}
+
+impl fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(address) => address.fmt(f),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::flags::{ClientListen, Listen, Sentinels};
+use super::flags::{ClientListen, Sentinels};
 use super::{HoldTimeout, ReadyPolicy, url};
 use crate::net::{BadHostPort, BadLocalAddress, HostPort, LocalAddress, without_userinfo};
 use crate::resp;
@@ -199,14 +199,6 @@ pub(super) fn host_and_port(text: &str) -> Result<(String, Option<u16>), String>
     }
 }
 
-/// An address to listen on, or `off`.
-pub(super) fn listen(text: &str) -> Result<Listen, String> {
-    if text == "off" {
-        return Ok(Listen(None));
-    }
-    host_port(text).map(|address| Listen(Some(address)))
-}
-
 /// An address by TCP, a Unix socket, or `off`.
 pub(super) fn client_listen(text: &str) -> Result<ClientListen, String> {
     if LocalAddress::is_meant_by(text) {
@@ -215,7 +207,10 @@ pub(super) fn client_listen(text: &str) -> Result<ClientListen, String> {
             .map_err(|error: BadLocalAddress| error.to_string());
         return address.map(ClientListen::Unix);
     }
-    Ok(listen(text)?.0.map_or(ClientListen::Off, ClientListen::Tcp))
+    match text {
+        "off" => Ok(ClientListen::Off),
+        address => host_port(address).map(ClientListen::Tcp),
+    }
 }
 
 /// Permissions as chmod takes them.

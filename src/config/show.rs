@@ -77,20 +77,29 @@ impl Settings {
     /// Whether anything stands for the setting of this name.
     #[must_use]
     pub fn is_set(&self, name: &str) -> bool {
-        let mut all = self.0.iter();
+        let mut all = self.all.iter();
         all.any(|setting| setting.name == name && !setting.values.is_empty())
     }
 
-    /// The names of settings that have other values in `other`, wherever those come from. Passwords are
-    /// not compared.
+    /// The names of settings that have other values in `other`, wherever those come from: `NAME/pool` for
+    /// one of several endpoints, and `endpoint` where there are others. Passwords are not compared.
     #[must_use]
-    pub fn changed<'a>(&'a self, other: &Self) -> Vec<&'a str> {
-        let has_same = |setting: &&Setting| {
-            let mut theirs = other.0.iter();
-            theirs.any(|it| it.name == setting.name && it.values == setting.values)
-        };
-        let changed = self.0.iter().filter(|setting| !has_same(setting));
-        changed.map(|setting| setting.name.as_str()).collect()
+    pub fn changed(&self, other: &Self) -> Vec<String> {
+        let mut changed: Vec<_> = different(&self.all, &other.all)
+            .map(str::to_owned)
+            .collect();
+        let names = |all: &[Endpoint]| all.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        if names(&self.endpoints) != names(&other.endpoints) {
+            changed.push("endpoint".to_owned());
+        }
+        for ours in &self.endpoints {
+            let theirs = other.endpoints.iter().find(|it| it.name == ours.name);
+            let settings = theirs
+                .into_iter()
+                .flat_map(|it| different(&ours.settings, &it.settings));
+            changed.extend(settings.map(|setting| format!("{}/{setting}", ours.name)));
+        }
+        changed
     }
 
     /// As one JSON object.
@@ -104,6 +113,15 @@ impl Settings {
         }
         format!("{object:#}\n")
     }
+}
+
+fn different<'a>(ours: &'a [Setting], theirs: &'a [Setting]) -> impl Iterator<Item = &'a str> {
+    let has_same = |setting: &Setting| {
+        let mut theirs = theirs.iter();
+        theirs.any(|it| it.name == setting.name && it.values == setting.values)
+    };
+    let different = ours.iter().filter(move |setting| !has_same(setting));
+    different.map(|setting| setting.name.as_str())
 }
 
 fn settings<'a>(

@@ -44,7 +44,7 @@ pub(super) fn config(
         socket_permissions: cli.unix.load()?,
         listen_tls: distinct(listen_tls),
         tls,
-        admin_listen: cli.process.admin_listen.0,
+        admin_listen: cli.process.admin_listen.for_admin(),
         admin_actions: cli.process.admin_actions == Toggle::On,
         ready_policy: cli.process.ready_policy,
         startup_timeout: cli.process.startup_timeout,

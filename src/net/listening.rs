@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
+use tokio_util::either::Either;
+
 use super::{Incoming, has_options, set_options};
 
 /// Where clients come in; non-blocking.
@@ -33,6 +35,15 @@ impl Listener {
     /// Whether those who wait at it lose nothing when this process closes it: the next one takes them in.
     pub fn is_lent(&self) -> bool {
         self.is_lent
+    }
+
+    /// The socket itself, for who accepts something else than clients.
+    #[must_use]
+    pub(crate) fn into_socket(self) -> Either<TcpListener, UnixListener> {
+        match self.socket {
+            Socket::Tcp(listener) => Either::Left(listener),
+            Socket::Unix(listener) => Either::Right(listener),
+        }
     }
 
     /// The next client, non-blocking and with its options set.

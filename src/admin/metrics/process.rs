@@ -26,25 +26,28 @@ pub(super) const BUILD: &[Family] = &[Family {
     },
 }];
 
-pub(super) const CERTIFICATES: &[Family] = &[Family {
-    name: "steadfast_tls_certificate_not_after_timestamp_seconds",
-    kind: Gauge,
-    labels: &["leg", "part"],
-    help: "When what a leg with TLS uses ends: its certificate, the first of its chain to do so; \
+pub(super) const CERTIFICATES: &[Family] = &[
+    Family {
+        name: "steadfast_tls_certificate_not_after_timestamp_seconds",
+        kind: Gauge,
+        labels: &["leg", "part"],
+        help: "When what a leg with TLS uses ends: its certificate, the first of its chain to do so; \
            the CAs of its file, the last of them to do so.",
-    collect: certificates,
-}, Family {
-    name: "steadfast_tls_handshakes_total",
-    kind: Counter,
-    labels: &["leg", "kind"],
-    help: "Handshakes completed, by leg: full, or resumed by those who knew each other.",
-    collect: |scrape, out| {
-        for (leg, counts) in scrape.front.tls.handshakes() {
-            out.labelled(&[leg.name(), "full"], counts.full);
-            out.labelled(&[leg.name(), "resumed"], counts.resumed);
-        }
+        collect: certificates,
     },
-}];
+    Family {
+        name: "steadfast_tls_handshakes_total",
+        kind: Counter,
+        labels: &["leg", "kind"],
+        help: "Handshakes completed, by leg: full, or resumed by those who knew each other.",
+        collect: |scrape, out| {
+            for (leg, counts) in scrape.front.tls.handshakes() {
+                out.labelled(&[leg.name(), "full"], counts.full);
+                out.labelled(&[leg.name(), "resumed"], counts.resumed);
+            }
+        },
+    },
+];
 
 pub(super) const FAMILIES: &[Family] = &[
     Family {

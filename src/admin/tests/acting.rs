@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
 use super::bed::Bed;
 use crate::config::ReadyPolicy;
 
@@ -57,4 +60,23 @@ async fn on_loopback_names_that_may_be_anybodys_are_refused() {
     // Beyond loopback names are usual (a Service's, for one), and nothing can be done there.
     let answer = open.raw(rebound).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn at_a_unix_socket_actions_are_taken_where_they_are_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (acts, expected) in [(true, "202"), (false, "403")] {
+        let path = dir.path().join(expected);
+        let bed = Bed::at_file(&path, acts);
+        // Whoever connects by a file may call it what he likes.
+        for (method, target, code) in [("POST", "/reload", expected), ("GET", "/livez", "200")] {
+            let mut stream = UnixStream::connect(&path).await.expect("it listens");
+            let request = format!("{method} {target} HTTP/1.1\r\nHost: steadfast\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.expect("sending");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+        }
+        assert_eq!(bed.done.lock().expect("no panic").len(), usize::from(acts));
+    }
 }

@@ -1,16 +1,17 @@
 //! An admin port over a real socket, and the state it tells.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::DEADLINE;
-use crate::admin::{AdminState, Controls, serve};
+use crate::admin::{AdminState, Controls, Socket, serve};
 use crate::config::ReadyPolicy;
 use crate::discovery::StatusHandle;
 use crate::front::Front;
@@ -58,6 +59,30 @@ impl Bed {
     ) -> Self {
         let listener = TcpListener::bind(listen).await.expect("a free port");
         let address = listener.local_addr().expect("its address");
+        Self::served(Socket::Tcp(listener), address, uptime, ready_policy, acts)
+    }
+
+    /// At the Unix socket `path`.
+    pub(super) fn at_file(path: &Path, acts: bool) -> Self {
+        let listener = UnixListener::bind(path).expect("a new file");
+        let nowhere = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let policy = ReadyPolicy::PrimaryOnce;
+        Self::served(
+            Socket::Unix(listener),
+            nowhere,
+            Duration::ZERO,
+            policy,
+            acts,
+        )
+    }
+
+    fn served(
+        listener: Socket,
+        address: std::net::SocketAddr,
+        uptime: Duration,
+        ready_policy: ReadyPolicy,
+        acts: bool,
+    ) -> Self {
         let (publisher, _) = Publisher::new(0, Duration::from_secs(15));
         let publisher = Arc::new(publisher);
         let lifecycle = Arc::new(Lifecycle::default());

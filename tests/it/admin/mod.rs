@@ -3,6 +3,7 @@
 
 mod actions;
 mod asking;
+mod file;
 mod probes;
 mod told;
 
