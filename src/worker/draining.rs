@@ -56,6 +56,8 @@ pub(super) enum Leave {
     AtSafePoint,
     /// As soon as all that it has sent is answered.
     AtRest,
+    /// As that; it has lost something by it, which is counted.
+    Lost,
 }
 
 impl Worker {
@@ -73,7 +75,7 @@ impl Worker {
             }
             let last = left <= last_words(limit);
             if last && !self.gives_up.replace(true) {
-                self.count_cut();
+                self.count_failed();
                 self.wake_all();
             }
             match stage {
@@ -86,10 +88,11 @@ impl Worker {
             }
         }
         newcomers.abort();
-        if !self.gives_up.replace(true) {
-            self.count_cut();
+        self.gives_up.set(true);
+        for session in self.all() {
+            session.count_cut();
+            session.cut();
         }
-        self.all().iter().for_each(|session| session.cut());
     }
 
     /// How long clients get in all, from the beginning of the end.
@@ -117,15 +120,27 @@ impl Worker {
         }
     }
 
-    /// Counts those who have not been let go.
-    fn count_cut(&self) {
+    /// Counts those whose commands are answered with an error now.
+    fn count_failed(&self) {
+        let waits = |session: &Rc<Session>| {
+            let held = session.intake.borrow().held_since().is_some();
+            held || session.has_backlog()
+        };
         let all = self.all();
-        let left = all.iter().filter(|it| it.phase.get() != Phase::Parting);
-        self.counters.cut_by_drain.add(left.count() as u64);
+        all.iter()
+            .filter(|it| waits(it))
+            .for_each(|it| it.count_cut());
     }
 }
 
 impl Session {
+    /// Counts a client that loses something by the end, once, unless it was let go before.
+    fn count_cut(&self) {
+        if self.phase.get() != Phase::Parting && self.leave.replace(Leave::Lost) != Leave::Lost {
+            self.worker.counters.cut_by_drain.add(1);
+        }
+    }
+
     /// Has the client let go at that point, if not sooner.
     fn ask_to_leave(&self, when: Leave) {
         let when = when.max(self.leave.replace(Leave::No));
@@ -168,6 +183,9 @@ impl Session {
         if self.transport.borrow().has_unread() {
             return;
         }
+        if self.worker.gives_up.get() && !self.is_between() {
+            self.count_cut();
+        }
         self.note_end(ClientEnd::Drain);
         self.phase.set(Phase::Parting);
         self.give_up_link();
@@ -178,7 +196,7 @@ impl Session {
 
     fn may_part(&self) -> bool {
         let open = self.phase.get() == Phase::Open && !self.client_gone.get();
-        let between = || self.leave.get() == Leave::AtRest || self.is_between();
+        let between = || self.leave.get() >= Leave::AtRest || self.is_between();
         open && self.is_answered() && between()
     }
 
