@@ -12,7 +12,6 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::front::Front;
 use crate::shutdown::Lifecycle;
 use crate::topology::{Gate, Topology};
-use crate::worker::Counters;
 
 /// How often it is looked whether there is anything new to tell.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -22,14 +21,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The manager's watchdog is answered while all workers show signs of life. Run it on the control
 /// runtime, which so speaks for itself.
 pub(crate) async fn tell(fronts: Arc<[Front]>, lifecycle: Arc<Lifecycle>) {
-    let workers = fronts.iter().flat_map(|front| &front.workers);
-    let mut pulses = Pulses::of(workers.cloned().collect());
     let watchdog = sd_notify::watchdog_enabled();
     // Twice in the time the manager allows, as sd_watchdog_enabled(3) recommends.
     let pace = watchdog.map_or(LOOK_EVERY, |limit| LOOK_EVERY.min(limit / 2));
     let mut looks = interval(pace.max(Duration::from_millis(1)));
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = status(&fronts);
+    let mut pulses = Pulses::default();
     say(&[NotifyState::Ready, NotifyState::Status(&told)]);
     loop {
         looks.tick().await;
@@ -39,31 +37,27 @@ pub(crate) async fn tell(fronts: Arc<[Front]>, lifecycle: Arc<Lifecycle>) {
             say(&[NotifyState::Status(&now)]);
             told = now;
         }
-        // Workers that have done their part have ended.
-        if watchdog.is_some() && (pulses.have_moved() || ends) {
+        // The first is discovery's, which takes more time than a manager may allow.
+        let workers = fronts
+            .iter()
+            .flat_map(|front| front.topology.beats().skip(1));
+        if watchdog.is_some() && pulses.have_moved(workers) {
             say(&[NotifyState::Watchdog]);
         }
     }
 }
 
-/// What workers show of being alive.
-struct Pulses {
-    workers: Vec<Arc<Counters>>,
-    seen: Vec<u64>,
-}
+/// What workers have shown of being alive.
+#[derive(Default)]
+struct Pulses(Vec<Option<u64>>);
 
 impl Pulses {
-    fn of(workers: Vec<Arc<Counters>>) -> Self {
-        let seen = Vec::new();
-        Self { workers, seen }
-    }
-
-    /// Whether every worker has shown one since the last look.
-    fn have_moved(&mut self) -> bool {
-        let now: Vec<_> = self.workers.iter().map(|it| it.pulses.load()).collect();
-        let before = std::mem::replace(&mut self.seen, now);
-        let stands = |(before, now)| before == now;
-        !before.iter().zip(&self.seen).any(stands)
+    /// Whether every worker has shown a sign of life since the last look, or has ended: the process says
+    /// by itself whether that was right.
+    fn have_moved(&mut self, now: impl Iterator<Item = Option<u64>>) -> bool {
+        let before = std::mem::replace(&mut self.0, now.collect());
+        let stands = |(before, now): (_, &Option<u64>)| now.is_some() && before == now;
+        !before.iter().zip(&self.0).any(stands)
     }
 }
 
@@ -75,7 +69,7 @@ pub fn reloading() {
     }
 }
 
-/// Tells that whoever uses files was asked to read them.
+/// Tells that they have been read.
 pub fn reloaded() {
     say(&[NotifyState::Ready]);
 }
@@ -112,13 +106,14 @@ mod tests {
 
     #[test]
     fn one_worker_that_stands_still_is_enough() {
-        let workers: Vec<Arc<Counters>> = vec![Arc::default(), Arc::default()];
-        let mut pulses = Pulses::of(workers.clone());
-        assert!(pulses.have_moved(), "nothing was seen before");
-        assert!(!pulses.have_moved());
-        workers.iter().for_each(|it| it.pulses.add(1));
-        assert!(pulses.have_moved());
-        workers[0].pulses.add(1);
-        assert!(!pulses.have_moved());
+        let mut pulses = Pulses::default();
+        let mut moved = |now: [Option<u64>; 2]| pulses.have_moved(now.into_iter());
+        assert!(moved([Some(0), Some(0)]), "nothing was seen before");
+        assert!(!moved([Some(0), Some(0)]));
+        assert!(moved([Some(1), Some(1)]));
+        assert!(!moved([Some(2), Some(1)]));
+        assert!(moved([Some(3), None]), "that one has ended");
+        assert!(moved([Some(4), None]));
+        assert!(!moved([Some(4), None]));
     }
 }

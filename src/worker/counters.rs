@@ -52,9 +52,7 @@ pub struct Counters {
     pub outdated_cursors: Count,
     /// Links closed because the primary changed.
     pub links_closed_by_switch: Count,
-    /// Signs of life.
-    pub pulses: Count,
-    /// Clients that were still there when the time to drain was over.
+    /// Clients that lost something because the time to drain was over.
     pub cut_by_drain: Count,
     /// Clients asked to go because their connection was old.
     pub aged: Count,

@@ -26,7 +26,6 @@ impl Worker {
                 biased;
                 () = view.changed() => self.adopt(&view),
                 now = pulse.tick() => {
-                    self.counters.pulses.add(1);
                     self.look(now.max(Instant::now()));
                     view.tell(self.tally());
                     self.tidy(Instant::now());
