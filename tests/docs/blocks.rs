@@ -170,6 +170,24 @@ fn the_file_of_settings_can_be_used() {
 }
 
 #[test]
+fn several_primaries_can_be_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, password) = (folder.path().join("s.toml"), folder.path().join("password"));
+    fs::write(&password, "secret\n").expect("a file");
+    let text = marked("<!-- endpoints -->");
+    fs::write(
+        &file,
+        text.replace("/run/secrets/jobs", &password.to_string_lossy()),
+    )
+    .expect("a file");
+    let shown = settings(&["--config", &file.to_string_lossy()]);
+    for name in ["sessions", "jobs"] {
+        let table = format!("[[endpoint]]\nname = \"{name}\"");
+        assert!(shown.contains(&table), "{shown}");
+    }
+}
+
+#[test]
 fn the_url_can_be_used() {
     let url = marked("<!-- url -->").trim().replace("[:PORT]", ":26380");
     let shown = settings(&["--sentinel", &url]);

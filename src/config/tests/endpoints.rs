@@ -200,16 +200,3 @@ fn each_is_shown_with_what_counts_for_it() {
     let before = all(TWO, "--poll-interval 2s", &[]);
     assert_eq!(format!("{again:?}"), format!("{before:?}"), "{text}");
 }
-
-#[test]
-fn the_readmes_example_is_two_endpoints() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).expect("the README");
-    let (_, section) = readme.split_once("### Several primaries").expect("told of");
-    let (_, block) = section.split_once("```toml\n").expect("an example");
-    let (block, _) = block.split_once("```").expect("its end");
-    let (_password, path) = file(b"secret");
-    let both = all(&block.replace("/run/secrets/jobs", &path), "", &[]);
-    let names: Vec<_> = both.iter().map(|one| one.name.as_str()).collect();
-    assert_eq!(names, ["sessions", "jobs"]);
-}

@@ -54,15 +54,20 @@ def load(port):
             thread.join()
 
 
+def place(element):
+    """Where the page has this of its only endpoint, for an expression."""
+    return f"document.querySelector('#all [data-at={element}]')"
+
+
 def text(element):
     """What an element shows, for an expression."""
-    return f"document.getElementById({json.dumps(element)}).innerText"
+    return f"{place(element)}.innerText"
 
 
 def shows(port):
     """That this is the primary, and commands flow."""
     return (
-        f"document.getElementById('primary') && {text('primary')} === '127.0.0.1:{port}'"
+        f"{place('primary')} && {text('primary')} === '127.0.0.1:{port}'"
         f" && {text('gate')}.includes('open')"
     )
 
