@@ -239,7 +239,7 @@ fn discover(searches: Vec<Search>) -> JoinSet<()> {
     for search in searches {
         let Source { publisher, reports } = search.source;
         let (config, status) = (search.config, search.front.discovery.clone());
-        let discovery = discovery::run(config, publisher, reports, status);
+        let discovery = discovery::run(config, publisher, reports, status, None);
         let endless = async move { match discovery.await {} };
         tasks.spawn(endless.instrument(search.front.span(are_several)));
     }

@@ -113,6 +113,11 @@ impl Topology {
         self.superseded.cancelled().await;
     }
 
+    /// Until when the open gate is believed, as of this moment.
+    pub fn lease_end(&self) -> Instant {
+        self.lease.end()
+    }
+
     /// Whether the open gate has been renewed recently enough to be believed at `now`.
     pub fn lease_valid(&self, now: Instant) -> bool {
         self.lease.valid(now)

@@ -21,7 +21,7 @@ pub enum Error {
     Password(secrets::Unusable),
     /// A user without a password.
     UserWithoutPassword {
-        /// `""`, `"control-"` or `"sentinel-"`.
+        /// `""`, `"control-"`, `"sentinel-"` or `"replica-"`.
         prefix: &'static str,
         /// The variable that could hold the password.
         variable: &'static str,

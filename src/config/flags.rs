@@ -10,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::address_map::{self, Mapping};
+use super::replicas::ReplicaFlags;
 use super::tls::TlsFlags;
 use super::unix::UnixFlags;
 use super::url::SentinelUrl;
@@ -52,6 +53,8 @@ pub(super) struct Cli {
     pub(super) clients: ClientFlags,
     #[command(flatten)]
     pub(super) unix: UnixFlags,
+    #[command(flatten)]
+    pub(super) replicas: ReplicaFlags,
     #[command(flatten)]
     pub(super) login: LoginFlags,
     #[command(flatten)]

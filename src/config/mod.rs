@@ -19,6 +19,7 @@ mod nearest;
 mod parse;
 mod percent;
 mod platform;
+mod replicas;
 mod show;
 mod sources;
 mod spread;
@@ -35,6 +36,7 @@ pub use file::FileFault;
 pub use flags::{Command, ConfigCommand, ShowFormat};
 pub use limits::{clients_for, raise_descriptor_limit};
 pub use memory::memory_limit;
+pub use replicas::{ReplicaFallback, Replicas};
 pub use show::Settings;
 pub use unix::{Owner, SocketPermissions};
 pub use validate::refuse_open;
@@ -236,6 +238,10 @@ pub struct Config {
     pub client_output_limit: usize,
     /// Bytes kept of such replies for all clients; while there are more, few are kept for each.
     pub max_output_bytes: usize,
+    /// The read-only endpoint.
+    pub replicas: Replicas,
+    /// Nothing is sent that may change anything.
+    pub read_only: bool,
     /// Limit on one dial.
     pub connect_timeout: Duration,
     /// Limit on one heartbeat.
@@ -285,6 +291,16 @@ impl Config {
         }
     }
 
+    /// The same settings as they are for the read-only endpoint.
+    #[must_use]
+    pub fn for_replicas(&self) -> Self {
+        Self {
+            login: self.replicas.login.clone().or_else(|| self.login.clone()),
+            read_only: true,
+            ..self.clone()
+        }
+    }
+
     /// Every password.
     #[must_use]
     pub fn passwords(&self) -> Vec<Password> {
@@ -292,6 +308,7 @@ impl Config {
             &self.login,
             &self.control_credentials,
             &self.sentinel_credentials,
+            &self.replicas.login,
         ];
         let passwords = credentials.into_iter().flatten().map(|it| &it.password);
         passwords.chain(&self.client_password).cloned().collect()

@@ -80,6 +80,19 @@ pub(super) fn heartbeat(text: &str) -> Result<Duration, String> {
     Ok(limit)
 }
 
+/// Where a primary is, is asked twice a second: what is less than this cannot be told.
+const LAG_MIN: Duration = Duration::from_secs(1);
+
+/// How far a replica may be behind.
+pub(super) fn lag(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        lag if lag < LAG_MIN => Err(format!(
+            "'{text}' is too short: how far a replica is behind is known to half a second; allow {LAG_MIN:?} or more"
+        )),
+        lag => Ok(lag),
+    }
+}
+
 /// A duration that may not be zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {

@@ -245,6 +245,7 @@ fn passwords<'a>(sources: &'a Sources, config: &Config) -> impl Iterator<Item = 
         ("client-password", config.client_password.is_some()),
         ("control-password", config.control_credentials.is_some()),
         ("sentinel-password", config.sentinel_credentials.is_some()),
+        ("replica-password", config.replicas.login.is_some()),
     ];
     all.into_iter().map(|(long, is_set)| Setting {
         name: file::name(long),

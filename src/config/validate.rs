@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::flags::{Cli, ClientListen, LoginFlags, Toggle};
+use super::replicas::ReplicaFlags;
 use super::sources::{Origin, Sources};
 use super::spread::{self, Taken};
 use super::url::Login;
-use super::{AddressMap, Config, Env, Error, Machine, limits, parse, platform};
+use super::{AddressMap, Config, Env, Error, Machine, Replicas, limits, parse, platform};
 use crate::net::{HostPort, LocalAddress};
 use crate::secrets::{Credentials, Password, Secret, SecretFile};
 
@@ -29,9 +30,10 @@ pub(super) fn config(
 ) -> Result<Config, Error> {
     let mut taken = spread::take(&mut cli, sources)?;
     let given = std::mem::take(&mut taken.sentinels);
-    let passwords = passwords(&cli.login, taken, sources, env)?;
+    let passwords = passwords(&cli.login, &cli.replicas, taken, sources, env)?;
     let (listen_tls, tls) = cli.tls.load()?;
     let (listen, listen_unix) = split(cli.clients.listen);
+    let (replica_listen, replica_listen_unix) = split(cli.replicas.replica_listen);
     if cli.unix.are_given() {
         refuse_nameless(&listen_unix)?;
     }
@@ -65,6 +67,14 @@ pub(super) fn config(
             .clients
             .max_output_bytes
             .unwrap_or_else(|| limits::output_bytes_for(machine.memory)),
+        replicas: Replicas {
+            listen: replica_listen,
+            listen_unix: replica_listen_unix,
+            fallback: cli.replicas.replica_fallback,
+            max_lag: cli.replicas.replica_max_lag,
+            login: passwords.replica,
+        },
+        read_only: false,
         connect_timeout: cli.sentinel.connect_timeout,
         heartbeat_timeout: cli.sentinel.heartbeat_timeout,
         poll_interval: cli.sentinel.poll_interval,
@@ -100,6 +110,9 @@ pub(super) fn config(
     }
     for listen in &config.listen_tls {
         refuse_open(&config, listen, true)?;
+    }
+    for listen in &config.replicas.listen {
+        refuse_open(&config.for_replicas(), listen, false)?;
     }
     Ok(config)
 }
@@ -183,10 +196,12 @@ struct Passwords {
     client: Option<Password>,
     control: Option<Credentials>,
     sentinel: Option<Credentials>,
+    replica: Option<Credentials>,
 }
 
 fn passwords(
     flags: &LoginFlags,
+    replicas: &ReplicaFlags,
     url: Taken,
     sources: &mut Sources,
     env: Env<'_>,
@@ -202,6 +217,11 @@ fn passwords(
         "sentinel-",
         "--sentinel-password-file",
         "STEADFAST_SENTINEL_PASSWORD",
+    );
+    let replica = Source::new(
+        "replica-",
+        "--replica-password-file",
+        "STEADFAST_REPLICA_PASSWORD",
     );
     let client = Source::new(
         "client-",
@@ -222,6 +242,12 @@ fn passwords(
             &flags.sentinel_username,
             &flags.sentinel_password_file,
             url.sentinel_login,
+        )?,
+        replica: given.credentials(
+            replica,
+            &replicas.replica_username,
+            &replicas.replica_password_file,
+            None,
         )?,
     };
     if passwords.client.is_some() && passwords.login.is_none() {

@@ -271,6 +271,10 @@ impl Discovery {
         if let (Says::Master, Some(offset)) = (reading.says, reading.offset) {
             let at = self.millis(now);
             self.handover.told(offset, at);
+            if let Some(outlook) = &self.outlook {
+                let told = (reading.address.clone(), reading.sent, offset);
+                outlook.send_modify(|outlook| outlook.offset = Some(told));
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Taking down what Sentinels answer and what becomes of their connections. What follows from it is
 //! `steering`'s business, and what an event means `following`'s.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use tokio::time::Instant;
@@ -34,6 +35,7 @@ impl Discovery {
                 if let Some(member) = self.roster.get_mut(from) {
                     member.replicas = replicas;
                 }
+                self.tell_of_replicas();
             }
             News::Event(event) => {
                 let event = self.in_our_spelling(event);
@@ -42,6 +44,17 @@ impl Discovery {
             News::Subscribed(earshot) => self.subscribed_to(from, &earshot),
             News::Unsubscribed { error } => self.unsubscribed(from, error),
         }
+    }
+
+    /// Tells who looks after the replicas which there are.
+    fn tell_of_replicas(&self) {
+        let Some(outlook) = &self.outlook else { return };
+        let listed: BTreeSet<_> = self.roster.replicas().into_iter().cloned().collect();
+        outlook.send_if_modified(|outlook| {
+            let changed = outlook.listed != listed;
+            outlook.listed = listed;
+            changed
+        });
     }
 
     /// The same event, its nodes spelled as everywhere else.

@@ -14,7 +14,9 @@ use crate::net::{HostPort, usual_spelling};
 
 mod node;
 
-pub use node::{Role, hello_knows_capa, hello_role, info_knows_capa, info_run_id, role};
+pub use node::{
+    Following, Role, following, hello_knows_capa, hello_role, info_knows_capa, info_run_id, role,
+};
 
 /// Longest host name taken from a Sentinel (the limit of DNS).
 pub(super) const HOST_LEN_MAX: usize = 253;

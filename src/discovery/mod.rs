@@ -9,6 +9,8 @@
 //!                                                                             spelling (pure)
 //! ```
 //!
+//! Beside it `replicas` chooses who serves the read-only endpoint, where there is one.
+//!
 //! Every peer has a task and time limits of its own, so one that never answers delays nobody. The
 //! main loop never waits for a peer. It never ends, whatever a Sentinel says or does not say, and
 //! it knows nothing of clients or links.
@@ -31,6 +33,7 @@ mod inquiry;
 pub mod message;
 mod picture;
 mod probe;
+pub mod replicas;
 mod roster;
 mod seeds;
 mod sentinel;
@@ -57,14 +60,15 @@ use crate::config::Config;
 use crate::topology::{Publisher, Report};
 
 /// Runs discovery for the life of the process; never returns. Dropping the future stops all its
-/// tasks.
+/// tasks. Who looks after replicas is told of them by the `outlook`.
 pub async fn run(
     config: Arc<Config>,
     publisher: Publisher,
     reports: mpsc::Receiver<Report>,
     status: StatusHandle,
+    outlook: Option<replicas::Teller>,
 ) -> std::convert::Infallible {
-    task::run(config, publisher, reports, status).await
+    task::run(config, publisher, reports, status, outlook).await
 }
 
 #[cfg(test)]

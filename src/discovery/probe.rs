@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::connection::{Connection, Reply};
 use super::election::Says;
 use super::error::{Error, Rejection, RejectionKind};
-use super::message::{self, Role};
+use super::message::{self, Following, Role};
 use super::signal::Reading;
 use crate::net::HostPort;
 use crate::secrets::{Credentials, Whose};
@@ -33,6 +33,7 @@ pub(super) struct Look {
     says: Says,
     identity: Identity,
     offset: Option<i64>,
+    following: Option<Following>,
     error: Option<String>,
 }
 
@@ -48,6 +49,7 @@ impl Look {
             peer: self.identity.peer,
             knows_capa: self.identity.knows_capa,
             offset: self.offset,
+            following: self.following,
             error: self.error,
         }
     }
@@ -75,6 +77,7 @@ struct Pulse {
     sent: Instant,
     ping: Result<Reply, Rejection>,
     role: Result<Option<Role>, Rejection>,
+    following: Option<Following>,
     identity: Identity,
 }
 
@@ -131,6 +134,7 @@ impl Probe {
         let (Some(ping), Some(role)) = (replies.next(), replies.next()) else {
             return Err(Error::Unexpected("too few replies"));
         };
+        let following = role.as_ref().ok().and_then(message::following);
         let role = match role {
             Ok(reply) => Ok(message::role(&reply)),
             Err(rejection) => hello_role(connection, rejection, limit).await?,
@@ -145,6 +149,7 @@ impl Probe {
             sent,
             ping,
             role,
+            following,
             identity: self.identity.clone(),
         })
     }
@@ -212,6 +217,7 @@ fn judge(pulse: Pulse, whose: Whose) -> Look {
         says,
         identity: pulse.identity,
         offset,
+        following: pulse.following,
         error,
     }
 }
@@ -225,6 +231,7 @@ fn without_pulse(sent: Instant, error: &Error, whose: Whose) -> Look {
         },
         identity: Identity::default(),
         offset: None,
+        following: None,
         error: Some(error.advised(whose)),
     }
 }
@@ -250,6 +257,7 @@ mod tests {
                 Some(text) => Err(Rejection::new(text)),
             },
             role: role.map(Some).map_err(Rejection::new),
+            following: None,
             identity: Identity::default(),
         };
         judge(pulse, Whose::Nobody).says

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::earshot::Earshot;
 use super::election::Says;
 use super::event::Event;
-use super::message::{BadAnswer, MasterFields, Peer};
+use super::message::{BadAnswer, Following, MasterFields, Peer};
 use crate::net::HostPort;
 use crate::resp::Commands;
 
@@ -75,6 +75,8 @@ pub(super) struct Reading {
     pub(super) knows_capa: bool,
     /// The replication offset of a primary.
     pub(super) offset: Option<i64>,
+    /// Whom a replica follows, where it may be asked.
+    pub(super) following: Option<Following>,
     /// Why it says no better, in a sentence.
     pub(super) error: Option<String>,
 }

@@ -16,6 +16,7 @@ use super::counts::Counts;
 use super::election::{Claim, Election, Millis, Says};
 use super::handover::Handover;
 use super::inquiry::Inquiry;
+use super::replicas::Teller;
 use super::roster::Roster;
 use super::signal::{Reading, SIGNALS_MAX, Signal};
 use super::spelling::Spellings;
@@ -74,6 +75,8 @@ pub(super) struct Discovery {
     pub(super) last_switches: Arc<[Switch]>,
     /// What the workers had done when the primary last proved itself.
     pub(super) tally: Tally,
+    /// Who looks after the replicas is told by this.
+    pub(super) outlook: Option<Teller>,
 }
 
 /// What the watch of the current primary has shown.
@@ -126,6 +129,7 @@ impl Discovery {
             switches: 0,
             last_switches: Arc::default(),
             tally: Tally::default(),
+            outlook: None,
         }
     }
 
@@ -239,7 +243,7 @@ impl Discovery {
 }
 
 /// How Sentinels are asked, and how data nodes.
-fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
+pub(super) fn settings(config: &Config) -> (sentinel::Settings, probe::Settings) {
     let sentinels = sentinel::Settings {
         primary_name: config.primary_name.clone(),
         tls: config.tls.sentinel.clone(),
@@ -266,9 +270,11 @@ pub(super) async fn run(
     publisher: Publisher,
     reports: mpsc::Receiver<Report>,
     status: StatusHandle,
+    outlook: Option<Teller>,
 ) -> Infallible {
     let (out, signals) = mpsc::channel(SIGNALS_MAX);
     let mut discovery = Discovery::new(config.clone(), publisher, status, out.clone());
+    discovery.outlook = outlook;
     let mut lookups = tokio::task::JoinSet::new();
     for seed in &config.sentinels {
         if seed.literal().is_some() {

@@ -37,6 +37,9 @@ pub const RESET: &[u8] = b"+RESET\r\n";
 /// A command that has to be seen whole is too large for that, or came before the login.
 pub const TOO_BIG: &[u8] = b"-ERR Protocol error: steadfast: this command is too big here\r\n";
 
+/// Replicas are not written to.
+pub const READONLY: &[u8] = b"-READONLY You can't write against a read only replica.\r\n";
+
 /// A command is queued for EXEC.
 pub const QUEUED: &[u8] = b"+QUEUED\r\n";
 
@@ -89,12 +92,13 @@ pub fn pong_array(word: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// The command was not executed: `primary_name` has had no primary for as long as `held`.
+/// The command was not executed: `primary_name` has had nobody who is what is `sought`, a primary or a
+/// replica, for as long as `held`.
 #[must_use]
-pub fn masterdown(primary_name: &str, held: Duration) -> Vec<u8> {
+pub fn masterdown(sought: &str, primary_name: &str, held: Duration) -> Vec<u8> {
     let seconds = held.as_secs();
     error(&format!(
-        "MASTERDOWN steadfast: no primary for '{primary_name}' after {seconds}s; \
+        "MASTERDOWN steadfast: no {sought} for '{primary_name}' after {seconds}s; \
          the command was NOT executed"
     ))
 }

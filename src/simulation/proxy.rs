@@ -77,7 +77,7 @@ impl Proxy {
             }));
             doors.push(door);
         }
-        let discovery = discovery::run(config.clone(), publisher, incoming, Arc::default());
+        let discovery = discovery::run(config.clone(), publisher, incoming, Arc::default(), None);
         spawn_local(async move { match discovery.await {} });
         let network = network.clone();
         Self {

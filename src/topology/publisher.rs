@@ -51,9 +51,19 @@ pub struct Publisher {
 impl Publisher {
     /// The state at start (no primary, gate shut), with one [`View`] per worker.
     pub fn new(workers: usize, hold_timeout: Duration) -> (Self, Vec<View>) {
+        Self::beginning_at(0, workers, hold_timeout)
+    }
+
+    /// As [`Publisher::new`], with generations that are counted from `generation`: so that those of
+    /// several publishers can be told apart.
+    pub fn beginning_at(
+        generation: u64,
+        workers: usize,
+        hold_timeout: Duration,
+    ) -> (Self, Vec<View>) {
         let base = Instant::now();
         let first = Topology {
-            generation: 0,
+            generation,
             primary: None,
             gate: Gate::Shut,
             gate_since: base,

@@ -36,6 +36,8 @@ pub struct Counters {
     pub holds: [Histogram; HoldEnd::ALL.len()],
     /// Commands answered with our own MASTERDOWN.
     pub refused: Count,
+    /// Commands answered READONLY because they came in where only reads are served.
+    pub read_only: Count,
     /// Commands that may or may not have been executed.
     pub uncertain: Count,
     /// Commands sent again after their link was lost.

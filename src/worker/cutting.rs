@@ -204,7 +204,15 @@ impl Session {
                     }
                     Ok(permit) => {
                         self.count_command(intake.scanner.name());
-                        self.command(intake, buffer, at, permit)
+                        match self.refuses(intake, &permit, &buffer[at.frame..at.scan]) {
+                            None => self.command(intake, buffer, at, permit),
+                            Some(word) => {
+                                self.flush(buffer, at, &permit);
+                                self.answer_read_only(intake, &permit, word);
+                                *at = Cursor::at(at.scan);
+                                permit
+                            }
+                        }
                     }
                     Err(permit) => permit,
                 }
@@ -308,8 +316,13 @@ impl Session {
                 // Scanned again for its name; our own encoding is always one whole command.
                 let _ = scanner.scan(&frame);
                 let outer = std::mem::replace(&mut intake.scanner, scanner);
-                self.note_traces(&frame);
-                let permit = self.act(intake, &frame, permit, held);
+                let permit = if let Some(word) = self.refuses(intake, &permit, &frame) {
+                    self.answer_read_only(intake, &permit, word);
+                    permit
+                } else {
+                    self.note_traces(&frame);
+                    self.act(intake, &frame, permit, held)
+                };
                 intake.scanner = outer;
                 permit
             }

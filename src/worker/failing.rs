@@ -26,8 +26,7 @@ impl Session {
     pub(super) fn tell_refused(self: &Rc<Self>, intake: &Intake, permit: &Permit) {
         let waited = intake.outage(&self.worker);
         self.worker.counters.refused.add(1);
-        let name = &self.worker.config.primary_name;
-        self.answer(permit, &replies::masterdown(name, waited));
+        self.answer(permit, &self.worker.masterdown(waited));
     }
 
     /// Nothing can be sent for longer than commands are held.

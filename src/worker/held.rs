@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::resp::{Args, Class, RequestScanner, Scanned, Special, class, replies, special};
 
+use super::Worker;
 use super::backlog::Item;
 use super::intake::{Intake, Streaming};
 use super::labels::ClientEnd;
@@ -27,7 +28,7 @@ impl Session {
     /// Acts on what waits first, as far as that is possible without a primary.
     pub(super) fn serve_held(self: &Rc<Self>, intake: &mut Intake) {
         while intake.is_waiting() && !self.worker.may_send_now() && self.has_nothing_outstanding() {
-            let Some((len, first)) = intake.first_held() else {
+            let Some((len, first)) = intake.first_held(&self.worker) else {
                 return;
             };
             let served = self.was_attached.get() && !intake.in_multi && intake.admitted;
@@ -46,10 +47,9 @@ impl Session {
                     self.close_after_flush();
                 }
                 First::Node => {
-                    let name = &self.worker.config.primary_name;
                     let waited = intake.outage(&self.worker);
                     self.worker.counters.refused.add(1);
-                    self.deliver_local(&replies::masterdown(name, waited));
+                    self.deliver_local(&self.worker.masterdown(waited));
                 }
                 First::Blocking | First::Other => {
                     let item = Item::Command {
@@ -99,7 +99,7 @@ impl Session {
 
 impl Intake {
     /// The length and the meaning of the first command that waits; none while it is incomplete.
-    fn first_held(&self) -> Option<(usize, First)> {
+    fn first_held(&self, worker: &Worker) -> Option<(usize, First)> {
         // The rest of a frame whose beginning was lost is no command, whatever it looks like.
         let mid_frame = self.scanned > 0 || self.streaming != Streaming::No;
         if mid_frame || self.done {
@@ -114,13 +114,20 @@ impl Intake {
             Special::Plain if scanner.name() == b"PING" && scanner.argc() <= 2 => First::Ping,
             Special::Unheld => First::Node,
             Special::Quit => First::Quit,
-            Special::Blocking if is_blocking(frame) => First::Blocking,
+            Special::Blocking if worker.may_wait_for(frame) => First::Blocking,
             _ => First::Other,
         };
         Some((len, first))
     }
 }
 
-fn is_blocking(frame: &[u8]) -> bool {
-    matches!(class(frame), Class::Blocking | Class::BlockingRead { .. })
+impl Worker {
+    /// Whether this is a call that may wait, and may be sent at all.
+    fn may_wait_for(&self, frame: &[u8]) -> bool {
+        match class(frame) {
+            Class::Blocking => !self.config.read_only,
+            Class::BlockingRead { .. } => true,
+            _ => false,
+        }
+    }
 }

@@ -190,8 +190,7 @@ impl Session {
             Fate::NotExecuted => {
                 counters.refused.add(1);
                 let waited = self.worker.outage_so_far();
-                let name = &self.worker.config.primary_name;
-                answer(&replies::masterdown(name, waited))
+                answer(&self.worker.masterdown(waited))
             }
             Fate::Begun if case.kind == Kind::LostWatch => answer(replies::nil(resp3)),
             Fate::Begun => answer(replies::OK),

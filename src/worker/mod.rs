@@ -23,7 +23,8 @@
 //! `subscriptions` and `transaction`. `refusing` hides errors that prove that nothing was executed;
 //! `held` serves clients while there is no primary, within what `held_bytes` allows (a `budget` each for commands and replies), `failing` tells
 //! those who waited too long, and `hopeless` ends the transactions that this has broken; `unblocking`
-//! calls waiting pops back before a planned failover.
+//! calls waiting pops back before a planned failover. `read_only` keeps from replicas what only a
+//! primary may be told.
 //!
 //! With `--pool shared`, `sharing` says when a session's commands travel on a link of the `commons`,
 //! one for each `key`, made so by `greeting`; `idle` keeps links of their own that sessions have given
@@ -75,6 +76,7 @@ mod own_answers;
 mod permit;
 mod pool;
 mod prelude;
+mod read_only;
 mod recovery;
 mod refusing;
 mod resending;

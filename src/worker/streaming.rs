@@ -33,6 +33,13 @@ impl Session {
         if intake.streaming == Streaming::No && large {
             intake.begun = self.worker.looks.count();
         }
+        if large && let Some(word) = self.refuses(intake, permit, &buffer[at.frame..at.scan]) {
+            self.flush(buffer, at, permit);
+            self.answer_read_only(intake, permit, word);
+            intake.streaming = Streaming::Nowhere;
+            (at.run, at.frame) = (at.scan, at.scan);
+            return;
+        }
         match (intake.streaming, permit) {
             (Streaming::No, _) if !large => return,
             (Streaming::No, _) if intake.is_part_of_hopeless() => {

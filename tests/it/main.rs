@@ -45,6 +45,7 @@ mod nat;
 mod partition;
 mod quiescing_reads;
 mod refusals;
+mod replica_endpoint;
 mod resources;
 mod restoring;
 mod scripts;

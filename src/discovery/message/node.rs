@@ -1,7 +1,8 @@
 //! What a data node says of itself: its role, its run id, what it understands. Pure.
 
-use super::{field, run_id_text, text};
+use super::{HOST_LEN_MAX, field, run_id_text, text};
 use crate::discovery::connection::Reply;
+use crate::net::{HostPort, usual_spelling};
 
 /// Reads `run_id` from `INFO server`.
 pub fn info_run_id(reply: &Reply) -> Option<String> {
@@ -58,6 +59,42 @@ pub fn role(reply: &Reply) -> Option<Role> {
         _ => None,
     };
     role_word(text(parts.first()?)?, offset)
+}
+
+/// Whom a replica follows, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Following {
+    /// The node it was told to follow, as it was told.
+    pub primary: HostPort,
+    /// It receives from there: the link is up, and all data is there.
+    pub is_linked: bool,
+    /// Bytes of that node's replication stream it has executed; none while it does not say.
+    pub offset: Option<i64>,
+}
+
+/// Reads the reply to `ROLE` of a replica; none where it is none, or makes no sense.
+pub fn following(reply: &Reply) -> Option<Following> {
+    let Reply::Array(parts) = reply else {
+        return None;
+    };
+    let [role, host, Reply::Integer(port), state, offset, ..] = parts.as_slice() else {
+        return None;
+    };
+    if role_word(text(role)?, None) != Some(Role::Replica) {
+        return None;
+    }
+    let (host, port) = (text(host)?, u16::try_from(*port).ok()?);
+    if host.len() > HOST_LEN_MAX || !HostPort::is_host(host) || port == 0 {
+        return None;
+    }
+    Some(Following {
+        primary: HostPort::new(usual_spelling(host), port),
+        is_linked: text(state) == Some("connected"),
+        offset: match offset {
+            Reply::Integer(offset) => Some(*offset).filter(|offset| *offset >= 0),
+            _ => None,
+        },
+    })
 }
 
 /// Reads the role field from the reply to a bare `HELLO`.

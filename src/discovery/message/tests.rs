@@ -174,6 +174,39 @@ fn reads_roles_from_role_and_hello() {
 }
 
 #[test]
+fn reads_whom_a_replica_follows_and_how_far_it_has_come() {
+    let replica = |host: &str, port, state: &str, offset| {
+        following(&Reply::Array(vec![
+            bulk("slave"),
+            bulk(host),
+            Reply::Integer(port),
+            bulk(state),
+            Reply::Integer(offset),
+        ]))
+    };
+    let found = |is_linked, offset| {
+        Some(Following {
+            primary: HostPort::new("redis-0", 6379),
+            is_linked,
+            offset,
+        })
+    };
+    assert_eq!(
+        replica("Redis-0", 6379, "connected", 7),
+        found(true, Some(7))
+    );
+    assert_eq!(replica("redis-0", 6379, "connect", -1), found(false, None));
+    assert_eq!(replica("redis-0", 6379, "sync", 7), found(false, Some(7)));
+    for (host, port) in [("", 6379), ("a b", 6379), ("a", 0), ("a", -1), ("a", 65536)] {
+        assert_eq!(replica(host, port, "connected", 7), None, "{host}:{port}");
+    }
+    let primary = [bulk("master"), Reply::Integer(7), Reply::Array(vec![])];
+    assert_eq!(following(&Reply::Array(primary.into())), None);
+    assert_eq!(following(&list(&["slave", "10.0.0.1", "6379"])), None);
+    assert_eq!(following(&Reply::Null), None);
+}
+
+#[test]
 fn tells_who_understands_capa_redirect() {
     let info = |versions: &str| info_knows_capa(&bulk(&format!("# Server\r\n{versions}\r\n")));
     assert!(info(

@@ -43,6 +43,14 @@ pub(super) fn config(sentinels: Vec<HostPort>) -> Config {
         max_held_bytes_per_client: 1 << 20,
         client_output_limit: 64 << 20,
         max_output_bytes: 256 << 20,
+        replicas: crate::config::Replicas {
+            listen: Vec::new(),
+            listen_unix: Vec::new(),
+            fallback: crate::config::ReplicaFallback::Refuse,
+            max_lag: Duration::from_secs(10),
+            login: None,
+        },
+        read_only: false,
         connect_timeout: LIMIT,
         heartbeat_timeout: LIMIT,
         poll_interval: LIMIT,
@@ -84,7 +92,7 @@ impl Running {
         let handle = publisher.handle();
         let status: StatusHandle = Arc::new(ArcSwap::from_pointee(Status::default()));
         let (reports, receiver) = mpsc::channel(8);
-        let discovery = run(Arc::new(config), publisher, receiver, status.clone());
+        let discovery = run(Arc::new(config), publisher, receiver, status.clone(), None);
         let tasks = [
             tokio::spawn(async move { match discovery.await {} }),
             tokio::spawn(confirm(views)),

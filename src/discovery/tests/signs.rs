@@ -46,6 +46,7 @@ pub(super) fn reading(port: u16, says: Says, offset: Option<i64>) -> Reading {
         peer: None,
         knows_capa: false,
         offset,
+        following: None,
         error: None,
     }
 }

@@ -125,6 +125,22 @@ impl Commands {
         }
     }
 
+    /// Whether the command that is `frame`, one whole multibulk command, may be sent to a replica: it
+    /// only reads, or sets something on its own connection, or is no matter of data. Whatever cannot be
+    /// shown to be so may not; and neither may what acts on the node as such, which would meet whichever
+    /// replica its client happens to be led to.
+    #[must_use]
+    pub fn suits_replica(&self, frame: &[u8]) -> bool {
+        match self.class(frame) {
+            Class::Read | Class::Scan | Class::BlockingRead { .. } => true,
+            Class::Connection | Class::Subscription | Class::Publish => true,
+            Class::Multi | Class::Exec | Class::Discard | Class::Watch | Class::Unwatch => true,
+            Class::Blocking | Class::Wait | Class::Script | Class::Node | Class::Unknown => false,
+            // Of what has an effect only this is needed to read: for EVALSHA_RO.
+            Class::Effect => is_script_load(frame),
+        }
+    }
+
     fn class_of_subcommand(&self, mut key: Key, subcommand: &[u8]) -> Class {
         let whole = key.add_subcommand(subcommand);
         let found = whole.then(|| find(key.name())).flatten();
@@ -195,4 +211,13 @@ impl Commands {
             Some(said) => class.limited(*said),
         }
     }
+}
+
+fn is_script_load(frame: &[u8]) -> bool {
+    let mut args = Args::new(frame);
+    let mut is = |word: &[u8]| {
+        args.next()
+            .is_some_and(|arg| arg.eq_ignore_ascii_case(word))
+    };
+    is(b"SCRIPT") && is(b"LOAD")
 }

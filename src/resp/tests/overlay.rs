@@ -51,7 +51,7 @@ fn our_replies_are_one_frame_each() {
         replies::WRONGPASS.to_vec(),
         replies::MAX_CLIENTS.to_vec(),
         replies::UNCERTAIN.to_vec(),
-        replies::masterdown("a\r\n+OK\r\n", Duration::ZERO),
+        replies::masterdown("primary", "a\r\n+OK\r\n", Duration::ZERO),
         replies::protocol_error(&ProtocolError::ExpectedBulk(b'\r')),
         replies::refused(b"SY\r\nNC\xff"),
     ];
@@ -68,7 +68,7 @@ fn our_replies_say_what_is_promised() {
         assert_eq!(str::from_utf8(reply).expect("text"), expected);
     }
     check(
-        &replies::masterdown("mymaster", Duration::from_millis(2_900)),
+        &replies::masterdown("primary", "mymaster", Duration::from_millis(2_900)),
         "-MASTERDOWN steadfast: no primary for 'mymaster' after 2s; the command was NOT executed\r\n",
     );
     check(

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::resp::{Args, Class, Commands, RequestScanner, Scanned, Special, special};
 use crate::worker::backlog::{Backlog, Item};
 use crate::worker::intake::Intake;
+use crate::worker::read_only::own_word;
 use crate::worker::session::Session;
 use crate::worker::slot::Kind;
 use crate::worker::streaming::STREAM_MIN;
@@ -30,16 +31,24 @@ impl Intake {
         self.run_left > 0
     }
 
-    /// Whether the command that the scanner has just found may travel on a shared link.
+    /// Whether the command that the scanner has just found may travel on a shared link, or goes nowhere
+    /// because the endpoint is `read_only`.
     pub(in crate::worker) fn may_share(
         &mut self,
         commands: &Commands,
         buffer: &[u8],
         frame: Range<usize>,
+        read_only: bool,
     ) -> bool {
         if self.run_left > 0 {
             self.run_left -= 1;
             return true;
+        }
+        if read_only {
+            let frame = buffer.get(frame.clone()).unwrap_or_default();
+            if own_word(commands, self.scanner.name(), frame).is_some() {
+                return true;
+            }
         }
         if frame.len() > STREAM_MIN {
             return false;
@@ -47,7 +56,7 @@ impl Intake {
         if self.scanner.name() == b"MULTI" {
             let after = buffer.get(frame.end..).unwrap_or_default();
             let multi = buffer.get(frame).unwrap_or_default();
-            self.run_left = transaction_len(commands, multi, after);
+            self.run_left = transaction_len(commands, multi, after, read_only);
             return self.run_left > 0;
         }
         if matches!(
@@ -64,7 +73,7 @@ impl Intake {
 
 /// How many commands the transaction has that `multi` begins, its EXEC included; 0 where not all of
 /// it is at hand, or not all of it may travel there: begun, it cannot go on anywhere else.
-fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8]) -> usize {
+fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8], read_only: bool) -> usize {
     if Args::new(multi).nth(1).is_some() {
         return 0;
     }
@@ -81,6 +90,8 @@ fn transaction_len(commands: &Commands, multi: &[u8], mut rest: &[u8]) -> usize 
         }
         match scanner.name() {
             b"EXEC" if scanner.argc() == 1 => return count,
+            // The server has to hear of it in the right place.
+            name if read_only && own_word(commands, name, frame).is_some() => return 0,
             name if is_shareable(commands, name, frame) => {}
             _ => return 0,
         }
@@ -146,7 +157,12 @@ mod tests {
     #[test]
     fn a_transaction_is_shareable_as_a_whole_or_not_at_all() {
         let multi = frames(&["MULTI"]);
-        let len = |lines: &[&str]| transaction_len(&Commands::BUILT_IN, &multi, &frames(lines));
+        let len =
+            |lines: &[&str]| transaction_len(&Commands::BUILT_IN, &multi, &frames(lines), false);
+        let reading =
+            |lines: &[&str]| transaction_len(&Commands::BUILT_IN, &multi, &frames(lines), true);
+        assert_eq!(reading(&["GET a", "EXEC"]), 2);
+        assert_eq!(reading(&["GET a", "SET a 1", "EXEC"]), 0);
         assert_eq!(len(&["SET a 1", "incr b", "EXEC", "GET a"]), 3);
         assert_eq!(len(&["EXEC"]), 1);
         assert_eq!(len(&["SET a 1"]), 0, "its end is not there");
@@ -163,9 +179,9 @@ mod tests {
         assert_eq!(len(&many), 0, "nor do many that are too large together");
         let whole = frames(&["SET a 1", "EXEC"]);
         let cut = whole.get(..whole.len() - 1).unwrap_or_default();
-        assert_eq!(transaction_len(&Commands::BUILT_IN, &multi, cut), 0);
+        assert_eq!(transaction_len(&Commands::BUILT_IN, &multi, cut, false), 0);
         assert_eq!(
-            transaction_len(&Commands::BUILT_IN, &frames(&["MULTI now"]), &whole),
+            transaction_len(&Commands::BUILT_IN, &frames(&["MULTI now"]), &whole, false),
             0
         );
     }

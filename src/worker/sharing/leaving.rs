@@ -42,7 +42,8 @@ impl Session {
             });
         }
         let topology = self.worker.topology.borrow();
-        if intake.may_share(&topology.commands, buffer, at.frame..at.scan) {
+        let read_only = self.worker.config.read_only;
+        if intake.may_share(&topology.commands, buffer, at.frame..at.scan, read_only) {
             return Ok(permit);
         }
         drop(topology);
