@@ -5,6 +5,8 @@
 //! such as client ids and scripts, each has for itself, so that nothing of one reaches another.
 //! Who the primary is, a front does not know: whoever has its [`Source`] says so.
 
+mod readers;
+
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,6 +23,10 @@ use crate::shutdown::Stages;
 use crate::tls::{self, Legs};
 use crate::topology::{Handle, Publisher, Report};
 use crate::worker::{self, Counters, HeldBytes, Parts};
+
+use readers::ReaderPlan;
+pub(crate) use readers::ReaderSource;
+pub use readers::Readers;
 
 /// Reports from workers that discovery has not read yet; more are dropped, for they say the same.
 const REPORTS_MAX: usize = 64;
@@ -40,9 +46,17 @@ pub struct Front {
     pub workers: Vec<Arc<Counters>>,
     /// The legs that have TLS.
     pub tls: Legs,
+    /// Its read-only endpoint, if there is one.
+    pub readers: Option<Readers>,
 }
 
 impl Front {
+    /// The counters of all its workers, those of its read-only endpoint included.
+    pub fn all_workers(&self) -> impl Iterator<Item = &Arc<Counters>> {
+        let readers = self.readers.iter().flat_map(|readers| &readers.workers);
+        self.workers.iter().chain(readers)
+    }
+
     /// What log lines about it are in, where it is one of `several`.
     pub(crate) fn span(&self, several: bool) -> Span {
         match several {
@@ -88,6 +102,8 @@ pub(crate) struct Source {
     pub(crate) publisher: Publisher,
     /// What the workers noticed of it.
     pub(crate) reports: mpsc::Receiver<Report>,
+    /// The same for its read-only endpoint, if there is one.
+    pub(crate) readers: Option<ReaderSource>,
 }
 
 /// Where clients come in, and what secures them there.
@@ -101,16 +117,28 @@ pub(crate) struct Plan {
     listening: Listening,
     doors: Arc<[Door]>,
     parts: Vec<Parts>,
+    readers: Option<ReaderPlan>,
 }
 
 impl Plan {
-    /// A front with these settings, whose clients come in there.
+    /// A front with these settings, whose clients come in there, and those who only read at `reading`,
+    /// if anywhere.
     pub(crate) fn new(
         config: &Arc<Config>,
         listening: Listening,
+        reading: Listening,
         shared: &Shared,
     ) -> (Self, Source) {
-        let (publisher, views) = Publisher::new(shared.threads, config.hold_timeout.initial());
+        // Who leads readers to replicas has to follow a change of the primary as workers do.
+        let followers = usize::from(!reading.is_empty());
+        let hold = config.hold_timeout.initial();
+        let (publisher, mut views) = Publisher::new(shared.threads + followers, hold);
+        let follower = views.split_off(shared.threads).pop();
+        let readers = follower.map(|view| readers::plan(config, reading, view, shared));
+        let (readers, reader_plan, reader_source) = match readers {
+            Some((readers, plan, source)) => (Some(readers), Some(plan), Some(source)),
+            None => (None, None, None),
+        };
         let (reports, incoming) = mpsc::channel(REPORTS_MAX);
         let (ids, scripts) = (Arc::default(), Arc::default());
         let (mut doors, mut parts) = (Vec::new(), Vec::new());
@@ -128,7 +156,11 @@ impl Plan {
                 clients: receiver,
                 stages: shared.stages.clone(),
             });
-            doors.push(Door { clients, counters });
+            doors.push(Door {
+                clients,
+                counters,
+                leads: None,
+            });
         }
         let front = Front {
             name: config.name.clone(),
@@ -137,16 +169,19 @@ impl Plan {
             discovery: StatusHandle::default(),
             workers: doors.iter().map(|door| door.counters.clone()).collect(),
             tls: config.tls.clone(),
+            readers,
         };
         let source = Source {
             publisher,
             reports: incoming,
+            readers: reader_source,
         };
         let plan = Self {
             front,
             listening,
             doors: doors.into(),
             parts,
+            readers: reader_plan,
         };
         (plan, source)
     }
@@ -161,26 +196,35 @@ pub(crate) struct Started {
     pub(crate) workers: JoinSet<()>,
 }
 
-/// Starts the threads, each with one worker of every front. The first one accepts, for all of them:
+/// Starts the threads, each with one worker of every front, and its share of those of read-only
+/// endpoints. The first one accepts, for all of them:
 /// where it is the only one, no client costs a switch of threads.
 ///
 /// # Errors
 /// When a thread or its runtime cannot be made.
 pub(crate) fn start(plans: Vec<Plan>, shared: &Shared) -> io::Result<Started> {
-    let counters = plans.iter().map(|plan| plan.front.workers.clone());
-    let places = Arc::new(Places::new(shared.max_clients, counters.collect()));
+    let places = Arc::new(places(&plans, shared));
     let mut crews: Vec<Vec<Parts>> = (0..shared.threads).map(|_| Vec::new()).collect();
     let mut workers = JoinSet::new();
     let mut entrances = Vec::new();
     for plan in plans {
-        for door in plan.doors.iter() {
-            let clients = door.clients.clone();
-            workers.spawn(async move { clients.closed().await });
-        }
+        entrances.push((plan.listening, plan.doors));
         for (crew, parts) in crews.iter_mut().zip(plan.parts) {
             crew.push(parts);
         }
-        entrances.push((plan.listening, plan.doors));
+        let Some(readers) = plan.readers else {
+            continue;
+        };
+        entrances.push((readers.listening, readers.doors));
+        for (slot, parts) in readers.parts.into_iter().enumerate() {
+            if let Some(crew) = crews.get_mut(slot % shared.threads.max(1)) {
+                crew.push(parts);
+            }
+        }
+    }
+    for door in entrances.iter().flat_map(|(_, doors)| doors.iter()) {
+        let clients = door.clients.clone();
+        workers.spawn(async move { clients.closed().await });
     }
     let mut accepting = Some(accept_all(entrances, places, shared.stages.clone()));
     let mut threads = Vec::new();
@@ -194,6 +238,22 @@ pub(crate) fn start(plans: Vec<Plan>, shared: &Shared) -> io::Result<Started> {
         threads.push(worker::spawn(index, crew, beside)?);
     }
     Ok(Started { threads, workers })
+}
+
+/// The places at all doors: by front, or by as many slots of a read-only endpoint as there are threads,
+/// and in these by thread.
+fn places(plans: &[Plan], shared: &Shared) -> Places {
+    let mut crews: Vec<Vec<_>> = Vec::new();
+    for Plan { front, .. } in plans {
+        crews.push(front.workers.clone());
+        let slots = front
+            .readers
+            .iter()
+            .map(|readers| readers.workers.as_slice());
+        let by_thread = slots.flat_map(|slots| slots.chunks(shared.threads.max(1)));
+        crews.extend(by_thread.map(<[_]>::to_vec));
+    }
+    Places::new(shared.max_clients, crews)
 }
 
 /// Where the clients of one front come in, and where they go.

@@ -13,6 +13,9 @@
 //!   admin HTTP, signals: control thread
 //! ```
 //!
+//! Where there is a read-only endpoint, discovery leads its clients to replicas as well: they are dealt out
+//! to slots, each of which has a topology of its own, and is to a worker what the primary is elsewhere.
+//!
 //! That, but for the threads, the admin port and the signals, is a *front*: one for each endpoint, so
 //! that a process may serve several primaries. Fronts share nothing else but bounds: what one meets,
 //! from a Sentinel that hangs to an outage without end, another does not feel.
@@ -44,6 +47,8 @@
 //!   what becomes of the commands in flight is decided by `worker::recovery` alone (pure).
 //! - A link carries commands of several clients only where the server has let all of them in with the
 //!   same name and password, and only commands that are known to leave nothing on it.
+//! - On the read-only endpoint nothing is sent that is not known to change nothing, whoever serves; and by
+//!   the time a new primary is opened nobody there is served by what followed another.
 //! - At a new primary those who listen are restored first, on all workers, before anybody may publish.
 //! - While a planned failover is under way the gate is quiescing: what is in flight is finished, and of
 //!   what is new only pure reads are sent, none of them past a held command of its client. Once another node says that it is a primary, the old one's replies count no more.
@@ -107,7 +112,7 @@ use tracing::Instrument;
 
 use admin::{AdminState, Controls};
 use config::Config;
-use front::{Front, Plan, Shared, Source};
+use front::{Front, Plan, ReaderSource, Shared, Source};
 use net::Listener;
 use reload::Asked;
 use secrets::Password;
@@ -124,6 +129,8 @@ pub struct Endpoint {
     pub clients: Vec<Listener>,
     /// For clients with TLS; of no use without [`Config::tls`]'s part for them.
     pub clients_tls: Vec<Listener>,
+    /// For clients that only read.
+    pub readers: Vec<Listener>,
 }
 
 /// Runs the proxy until the first of the `orders`, then ends it as that says; the second ends it at once.
@@ -212,10 +219,12 @@ fn plan(endpoint: Endpoint, shared: &Shared) -> (Plan, Search) {
         config,
         clients,
         clients_tls,
+        readers,
     } = endpoint;
     let config = Arc::new(config);
     let listening = front::listening(clients, clients_tls, &config);
-    let (plan, source) = Plan::new(&config, listening, shared);
+    let reading = front::listening(readers, Vec::new(), &config);
+    let (plan, source) = Plan::new(&config, listening, reading, shared);
     let front = plan.front.clone();
     let search = Search {
         config,
@@ -232,16 +241,28 @@ struct Search {
     front: Front,
 }
 
-/// Has the primary of every front found and watched, each by a task of its own that never ends.
+/// Has the primary of every front found and watched, and its replicas where there is a read-only
+/// endpoint, each by a task of its own that never ends.
 fn discover(searches: Vec<Search>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let are_several = searches.len() > 1;
     for search in searches {
-        let Source { publisher, reports } = search.source;
+        let Source {
+            publisher,
+            reports,
+            readers,
+        } = search.source;
         let (config, status) = (search.config, search.front.discovery.clone());
-        let discovery = discovery::run(config, publisher, reports, status, None);
+        let span = || search.front.span(are_several);
+        let teller = readers.map(|ReaderSource { replicas, teller }| {
+            let replicas = discovery::replicas::run(replicas);
+            let endless = async move { match replicas.await {} };
+            tasks.spawn(endless.instrument(span()));
+            teller
+        });
+        let discovery = discovery::run(config, publisher, reports, status, teller);
         let endless = async move { match discovery.await {} };
-        tasks.spawn(endless.instrument(search.front.span(are_several)));
+        tasks.spawn(endless.instrument(span()));
     }
     tasks
 }

@@ -19,6 +19,7 @@ use crate::net::{HostPort, Incoming, Listener, set_options};
 use crate::resp::replies;
 use crate::shutdown::{Stage, Stages};
 use crate::tls::Server;
+use crate::topology::Handle;
 use crate::worker::Counters;
 
 /// Connections the kernel keeps for us until we accept them; it takes the smaller of this and
@@ -62,6 +63,8 @@ pub struct Door {
     pub clients: mpsc::Sender<Incoming>,
     /// How busy it is.
     pub counters: Arc<Counters>,
+    /// Where its worker leads, where not all lead to the same node.
+    pub leads: Option<Handle>,
 }
 
 /// How many clients the process may have, and has, at all its doors.
@@ -202,10 +205,36 @@ async fn hand_over(client: Incoming, tls: Option<&Arc<Server>>, doors: &[Door], 
         return client.turn_away(replies::MAX_CLIENTS);
     }
     let load = |(index, door): &(usize, &Door)| places.on_thread(*index) + on_the_way(door);
-    if let Some((_, door)) = doors.iter().enumerate().min_by_key(load) {
+    let door = match doors.first() {
+        Some(Door { leads: Some(_), .. }) => fairest(doors),
+        _ => doors
+            .iter()
+            .enumerate()
+            .min_by_key(load)
+            .map(|(_, door)| door),
+    };
+    if let Some(door) = door {
         // The worker ends only when the process does.
         let _ = door.clients.send(client).await;
     }
+}
+
+/// The door to the node that has the fewest clients, and of the doors there the one with the fewest.
+fn fairest(doors: &[Door]) -> Option<&Door> {
+    let node = |door: &Door| {
+        let topology = door.leads.as_ref()?.load();
+        topology.primary.as_ref().map(|node| node.address.clone())
+    };
+    let nodes: Vec<_> = doors.iter().map(node).collect();
+    let load = |door: &Door| clients(&door.counters).saturating_add(on_the_way(door));
+    let of_node = |node| {
+        let all = doors.iter().zip(&nodes);
+        let there = all.filter(|(_, other)| *other == node);
+        there.map(|(door, _)| load(door)).sum::<usize>()
+    };
+    let all = doors.iter().zip(&nodes);
+    let best = all.min_by_key(|(door, node)| (of_node(*node), load(door)));
+    best.map(|(door, _)| door)
 }
 
 /// Clients a worker is about to have.
@@ -235,6 +264,7 @@ mod tests {
         let door = Door {
             clients: sender,
             counters: Arc::default(),
+            leads: None,
         };
         let lifecycle = Lifecycle::default();
         lifecycle.advance(Stage::Draining);

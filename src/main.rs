@@ -179,6 +179,12 @@ fn bind_clients(config: &Config, sockets: &mut ForClients) -> Result<Vec<SocketF
     if sockets.tls.is_empty() {
         sockets.tls = bind_tcp(&config.listen_tls, "--listen-tls")?;
     }
+    sockets.readers = bind_tcp(&config.replicas.listen, "--replica-listen")?;
+    for address in &config.replicas.listen_unix {
+        let (listener, file) = bind_unix(address, &config.socket_permissions)?;
+        sockets.readers.push(listener);
+        files.extend(file);
+    }
     Ok(files)
 }
 
@@ -229,6 +235,7 @@ fn announce(configs: &[Config], machine: Machine, sockets: &Given) {
     for (config, own) in configs.iter().zip(&sockets.endpoints) {
         announce_sockets("clients", &config.name, &own.plain);
         announce_sockets("clients_tls", &config.name, &own.tls);
+        announce_sockets("replica_clients", &config.name, &own.readers);
         warn_of_unverified(config);
     }
     for address in &sockets.admin {
@@ -298,6 +305,7 @@ async fn serve(
         config,
         clients: own.plain,
         clients_tls: own.tls,
+        readers: own.readers,
     });
     steadfast::run(endpoints.collect(), sockets.admin, asked, controls, orders).await
 }

@@ -52,7 +52,7 @@ pub(crate) struct End {
 impl End {
     /// Of a process with these settings, and these fronts.
     pub(crate) fn of(config: &Config, fronts: &[Front]) -> Self {
-        let workers = fronts.iter().flat_map(|front| &front.workers);
+        let workers = fronts.iter().flat_map(Front::all_workers);
         Self {
             workers: workers.cloned().collect(),
             delay: config.drain_delay,

@@ -104,21 +104,43 @@ impl<'a> Scrape<'a> {
 
     /// The sum of one number of all workers; wrapping, as they are.
     fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
-        let workers = self.front.workers.iter();
-        workers.fold(0, |sum, worker| sum.wrapping_add(of(worker)))
+        sum(self.front.all_workers(), of)
+    }
+
+    /// The roles of the nodes that serve, each with the workers that lead to these.
+    fn roles(&self) -> impl Iterator<Item = (&'static str, &[Arc<Counters>])> {
+        let readers = self.front.readers.as_ref();
+        let readers = readers.map(|readers| ("replica", readers.workers.as_slice()));
+        std::iter::once(("primary", self.front.workers.as_slice())).chain(readers)
     }
 
     /// The sum of one histogram of all workers.
     fn durations(&self, of: impl Fn(&Counters) -> &Histogram) -> Durations {
-        let mut workers = self.front.workers.iter().map(|worker| of(worker).load());
-        let first = workers.next().unwrap_or_default();
-        workers.fold(first, |sum, next| sum.plus(&next))
+        durations(self.front.all_workers(), of)
     }
+}
+
+fn sum<'a>(
+    workers: impl IntoIterator<Item = &'a Arc<Counters>>,
+    of: impl Fn(&Counters) -> u64,
+) -> u64 {
+    let workers = workers.into_iter();
+    workers.fold(0, |sum, worker| sum.wrapping_add(of(worker)))
+}
+
+fn durations<'a>(
+    workers: impl IntoIterator<Item = &'a Arc<Counters>>,
+    of: impl Fn(&Counters) -> &Histogram,
+) -> Durations {
+    let mut workers = workers.into_iter().map(|worker| of(worker).load());
+    // There are several scales: the sum has that of its parts.
+    let first = workers.next().unwrap_or_default();
+    workers.fold(first, |sum, next| sum.plus(&next))
 }
 
 /// The whole page as of now.
 pub(super) fn page(state: &AdminState) -> String {
-    let workers = state.fronts.iter().flat_map(|front| &front.workers);
+    let workers = state.fronts.iter().flat_map(Front::all_workers);
     workers.for_each(|worker| worker.ask_for_gauges());
     let fronts = state.fronts.iter().map(|front| Scrape::of(state, front));
     let scrapes: Vec<_> = fronts.collect();

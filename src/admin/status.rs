@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::AdminState;
 use crate::discovery::Status;
+use crate::discovery::replicas::ReplicasStatus;
 use crate::front::Front;
 use crate::topology::{Gate, Topology};
 use crate::worker::Counters;
@@ -40,6 +41,18 @@ struct FrontReport<'a> {
     discovery: &'a Status,
     totals: Totals,
     workers: Vec<Totals>,
+    /// The read-only endpoint, which is in no number above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<ReadersReport<'a>>,
+}
+
+/// What is told of a read-only endpoint.
+#[derive(Debug, Clone, Serialize)]
+struct ReadersReport<'a> {
+    #[serde(flatten)]
+    status: &'a ReplicasStatus,
+    links: Links,
+    totals: Totals,
 }
 
 /// A front at one moment.
@@ -47,6 +60,7 @@ pub(super) struct View<'a> {
     front: &'a Front,
     topology: Arc<Topology>,
     status: Arc<Status>,
+    replicas: Option<Arc<ReplicasStatus>>,
 }
 
 impl<'a> View<'a> {
@@ -56,6 +70,10 @@ impl<'a> View<'a> {
             front,
             topology: Arc::clone(&front.topology.load()),
             status: front.discovery.load_full(),
+            replicas: front
+                .readers
+                .as_ref()
+                .map(|readers| readers.status.load_full()),
         }
     }
 }
@@ -128,9 +146,11 @@ impl<'a> FrontReport<'a> {
             front,
             topology,
             status,
+            replicas,
         } = view;
         let workers: Vec<_> = front.workers.iter().map(Totals::of).collect();
-        let totals = workers.iter().fold(Totals::default(), Totals::plus);
+        let totals = Totals::sum(&workers);
+        let readers = front.readers.as_ref().zip(replicas.as_deref());
         Self {
             name: &front.name,
             primary_name: &front.primary_name,
@@ -154,6 +174,16 @@ impl<'a> FrontReport<'a> {
             discovery: status,
             totals,
             workers,
+            replicas: readers.map(|(readers, status)| {
+                let slots: Vec<_> = readers.workers.iter().map(Totals::of).collect();
+                let totals = Totals::sum(&slots);
+                let links = Links::of(&totals);
+                ReadersReport {
+                    status,
+                    links,
+                    totals,
+                }
+            }),
         }
     }
 }
@@ -196,6 +226,10 @@ impl Totals {
             restored: counters.restored.load(),
             links_closed_by_switch: counters.links_closed_by_switch.load(),
         }
+    }
+
+    fn sum(all: &[Self]) -> Self {
+        all.iter().fold(Self::default(), Self::plus)
     }
 
     /// Wrapping, as the counters themselves: a number that is off by one moment's race must not

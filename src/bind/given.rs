@@ -31,6 +31,8 @@ pub(crate) struct Given {
 pub(crate) struct ForClients {
     pub(crate) plain: Vec<Listener>,
     pub(crate) tls: Vec<Listener>,
+    /// For those who only read; never handed over.
+    pub(crate) readers: Vec<Listener>,
 }
 
 /// Why what was handed over cannot be used.

@@ -125,7 +125,12 @@ fn refuse_one_listener<'a>(all: impl Iterator<Item = &'a Config>) -> Result<(), 
 /// Where an endpoint listens, but for port 0, which is another one each time.
 fn listeners(config: &Config) -> impl Iterator<Item = String> {
     let tcp = config.listen.iter().chain(&config.listen_tls);
+    let tcp = tcp.chain(&config.replicas.listen);
     let tcp = tcp.filter(|address| address.port != 0);
-    let unix = config.listen_unix.iter().map(ToString::to_string);
-    tcp.map(ToString::to_string).chain(unix)
+    let unix = config
+        .listen_unix
+        .iter()
+        .chain(&config.replicas.listen_unix);
+    tcp.map(ToString::to_string)
+        .chain(unix.map(ToString::to_string))
 }

@@ -73,7 +73,11 @@ impl Rig {
                 stages: lifecycle.stages(),
             };
             threads.push(worker::spawn(index, vec![parts], std::future::ready(())).unwrap());
-            doors.push(Door { clients, counters });
+            doors.push(Door {
+                clients,
+                counters,
+                leads: None,
+            });
         }
         let socket = listener::bind(&HostPort::new("127.0.0.1", 0))
             .unwrap()

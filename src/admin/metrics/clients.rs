@@ -155,7 +155,7 @@ pub(super) const FAMILIES: &[Family] = &[
         name: "steadfast_error_replies_total",
         kind: Counter,
         labels: &["origin", "code"],
-        help: "Error replies: of a server, passed on, by their first word; and Steadfast's own two.",
+        help: "Error replies: of a server, passed on, by their first word; and Steadfast's own three.",
         collect: |scrape, out| {
             for code in ErrorCode::ALL {
                 let passed_on = scrape.sum(|worker| code.of(&worker.errors).load());
@@ -163,6 +163,8 @@ pub(super) const FAMILIES: &[Family] = &[
             }
             out.labelled(&["proxy", "MASTERDOWN"], refused(scrape));
             out.labelled(&["proxy", "UNCERTAIN"], uncertain(scrape));
+            let read_only = scrape.sum(|worker| worker.read_only.load());
+            out.labelled(&["proxy", "READONLY"], read_only);
         },
     },
     Family {

@@ -97,6 +97,7 @@ impl Bed {
             discovery: discovery.clone(),
             workers: workers.clone(),
             tls: crate::tls::Legs::default(),
+            readers: None,
         };
         let state = AdminState {
             fronts: [front].into(),

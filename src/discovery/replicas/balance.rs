@@ -70,40 +70,45 @@ pub(super) fn level(shares: &[Share], settled: &[bool]) -> Option<Change> {
 /// have, and by this many.
 const UNEVEN_MIN: u64 = 2;
 
-/// Two slots that change places, so that the replica with the most clients and that with the fewest
-/// have more alike numbers of them; none where they have, or it would not help.
+/// Two slots that change places, so that the replicas have more alike numbers of clients; none where
+/// they have, or it would not help.
 pub(super) fn exchange(shares: &[Share], settled: &[bool]) -> Option<[Change; 2]> {
     let loads = loads(shares, settled.len());
     let open = || {
-        let all = loads.iter().enumerate();
-        all.filter(|(node, _)| settled.get(*node).is_some_and(|settled| *settled))
+        let all = loads.iter().zip(settled).enumerate();
+        all.filter(|(_, (_, settled))| **settled)
+            .map(|(node, (load, _))| (node, load.clients))
     };
-    let (rich, most) = open().max_by_key(|(_, load)| load.clients)?;
-    let (poor, least) = open().min_by_key(|(_, load)| load.clients)?;
-    let apart = most.clients.saturating_sub(least.clients);
-    let mean =
-        loads.iter().map(|load| load.clients).sum::<u64>() / u64::try_from(loads.len()).ok()?;
-    if apart < UNEVEN_MIN || apart <= mean / 10 {
+    let (most, least) = (open().map(|it| it.1).max()?, open().map(|it| it.1).min()?);
+    let clients: u64 = loads.iter().map(|load| load.clients).sum();
+    let mean = clients / u64::try_from(loads.len()).ok()?;
+    if most - least < UNEVEN_MIN || most - least <= mean / 10 {
         return None;
     }
-    let pairs = of(shares, rich).flat_map(|one| of(shares, poor).map(move |other| (one, other)));
-    // What is apart shrinks by twice what one slot has more than the other, or grows on the other side.
-    let left = |gain: u64| apart.abs_diff(gain.saturating_mul(2));
-    let gains = pairs.filter_map(|((one, of_rich), (other, of_poor))| {
+    let mut best = None;
+    for (rich, of_rich) in open() {
+        for (poor, of_poor) in open().filter(|(_, of_poor)| *of_poor < of_rich) {
+            let apart = of_rich - of_poor;
+            for (one, other, gain) in pairs(shares, rich, poor) {
+                // By so much the squares of what they have shrink.
+                let help = gain.saturating_mul(apart.saturating_sub(gain));
+                if help > best.map_or(0, |(help, _)| help) {
+                    let changes = [(one, poor), (other, rich)];
+                    best = Some((help, changes.map(|(slot, to)| Change { slot, to })));
+                }
+            }
+        }
+    }
+    best.map(|(_, changes)| changes)
+}
+
+/// Each slot of `rich` with each of `poor` that has fewer clients, and how many fewer.
+fn pairs(shares: &[Share], rich: usize, poor: usize) -> impl Iterator<Item = (usize, usize, u64)> {
+    let all = of(shares, rich).flat_map(move |one| of(shares, poor).map(move |it| (one, it)));
+    all.filter_map(|((one, of_rich), (other, of_poor))| {
         let gain = of_rich.clients.checked_sub(of_poor.clients)?;
-        (left(gain) < apart).then_some((left(gain), one, other))
-    });
-    let (_, one, other) = gains.min()?;
-    Some([
-        Change {
-            slot: one,
-            to: poor,
-        },
-        Change {
-            slot: other,
-            to: rich,
-        },
-    ])
+        Some((one, other, gain))
+    })
 }
 
 fn of(shares: &[Share], node: usize) -> impl Iterator<Item = (usize, &Share)> {

@@ -14,7 +14,7 @@ use super::census::{Census, Well};
 use super::slot::{Leave, Slot};
 use super::{Clients, Outlook, Parts, ReplicasHandle, ReplicasStatus};
 use crate::config::ReplicaFallback;
-use crate::discovery::signal::{SIGNALS_MAX, Signal};
+use crate::discovery::signal::{Reading, SIGNALS_MAX, Signal};
 use crate::discovery::task::settings;
 use crate::discovery::watch::Pace;
 use crate::net::HostPort;
@@ -53,7 +53,7 @@ struct Task {
 /// What may happen.
 enum News {
     Primary,
-    Signal(Signal),
+    Reading(Box<Reading>),
     Report,
     Outlook,
     Other,
@@ -130,7 +130,10 @@ pub(super) async fn run(parts: Parts) -> Infallible {
             () = ears.primary.changed() => News::Primary,
             _ = tick.tick() => News::Tick,
             () = switched => News::Other,
-            Some(signal) = ears.signals.recv() => News::Signal(signal),
+            Some(signal) = ears.signals.recv() => match signal {
+                Signal::Reading(reading) => News::Reading(Box::new(reading)),
+                _ => News::Other,
+            },
             Some(_) = ears.reports.recv() => News::Report,
             Ok(()) = ears.outlook.changed() => News::Outlook,
             () = names.answered() => News::Other,
@@ -143,8 +146,8 @@ impl Task {
     fn take(&mut self, news: News, ears: &mut Ears) {
         match news {
             News::Primary => return self.adopt(&ears.primary),
-            News::Signal(Signal::Reading(reading)) => self.census.read(reading),
-            News::Signal(_) | News::Other => {}
+            News::Reading(reading) => self.census.read(*reading),
+            News::Other => {}
             // Whichever slot it is about: a look at a few replicas costs less than to tell.
             News::Report => self.census.nudge(),
             News::Outlook => {

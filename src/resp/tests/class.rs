@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::server::command;
 use super::{apply, edits, values};
 use crate::resp::class::table::{Shape, TABLE};
-use crate::resp::{Class, class};
+use crate::resp::{Class, Commands, class};
 
 /// The class of a command line without blanks in its arguments.
 pub(super) fn of(line: &str) -> Class {
@@ -167,4 +167,88 @@ proptest! {
         apply(&edits, &mut frame);
         let _ = class(&frame);
     }
+}
+
+#[test]
+fn replicas_are_sent_what_reads_and_nothing_else() {
+    let suits = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        Commands::BUILT_IN.suits_replica(&command(&words))
+    };
+    for line in [
+        "GET k",
+        "mget a b",
+        "SCAN 7",
+        "HSCAN h 0",
+        "SORT_RO l",
+        "BITFIELD_RO k GET u8 0",
+        "XREAD BLOCK 0 STREAMS s $",
+        "EVAL_RO x 0",
+        "EVALSHA_RO x 0",
+        "FCALL_RO f 0",
+        "PFCOUNT h",
+        "SELECT 1",
+        "AUTH x",
+        "HELLO 3",
+        "CLIENT SETNAME x",
+        "CLIENT TRACKING ON",
+        "PING",
+        "INFO",
+        "SUBSCRIBE c",
+        "PUBLISH c x",
+        "MULTI",
+        "EXEC",
+        "DISCARD",
+        "WATCH k",
+        "UNWATCH",
+        "QUIT",
+        "CONFIG GET port",
+        "COMMAND",
+        "SCRIPT LOAD x",
+        "script exists x",
+        "READONLY",
+        "MONITOR",
+    ] {
+        assert!(suits(line), "{line}");
+    }
+    for line in [
+        "SET k v",
+        "GETEX k",
+        "GETDEL k",
+        "SORT l",
+        "BITFIELD k GET u8 0",
+        "GEORADIUS k 1 1 1 m",
+        "PFADD h x",
+        "BLPOP l 0",
+        "BLMOVE a b LEFT LEFT 0",
+        "EXPIRE k 1",
+        "COPY a b",
+        "SWAPDB 0 1",
+        "XREADGROUP GROUP g c STREAMS s >",
+        "EVAL x 0",
+        "EVALSHA x 0",
+        "FCALL f 0",
+        "WAIT 1 0",
+        "FLUSHALL",
+        "FUNCTION LOAD x",
+        "SCRIPT FLUSH",
+        "CONFIG SET a b",
+        "CLIENT KILL ID 1",
+        "CLIENT PAUSE 1",
+        "SHUTDOWN",
+        "DEBUG SLEEP 1",
+        "REPLICAOF NO ONE",
+        "FAILOVER",
+        "CLUSTER INFO",
+        "MODULE LOAD x",
+        "ACL SETUSER x",
+        "NO.SUCH k",
+        "FT.SEARCH i q",
+        "MIGRATE h 1 k 0 1",
+        "SAVE",
+    ] {
+        assert!(!suits(line), "{line}");
+    }
+    assert!(!Commands::BUILT_IN.suits_replica(b""));
+    assert!(!Commands::BUILT_IN.suits_replica(b"GET k\r\n"));
 }

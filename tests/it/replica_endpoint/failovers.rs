@@ -27,7 +27,12 @@ fn pester(proxy: &Proxy, stop: &AtomicBool) -> usize {
         assert_eq!(client.call(&["INCR", "forbidden"]).error(), Some(READONLY));
         let executed = client.call(&["EXEC"]);
         let text = executed.error().unwrap_or_default().to_owned();
-        assert!(text.starts_with("EXECABORT"), "{executed:?}");
+        // Where its connection was lost behind it, nobody can tell what the answer was.
+        let told = ["EXECABORT", "UNCERTAIN"];
+        assert!(
+            told.iter().any(|word| text.starts_with(word)),
+            "{executed:?}"
+        );
     }
     tries
 }
@@ -107,6 +112,7 @@ fn one_round(bed: &Bed, proxy: &Proxy, clients: &mut [Client], round: usize) {
     wait_until(SOON, "the old primary follows", || old.role() == "slave");
     bed.wait_whole();
     wait_healthy(proxy, 3);
+    eprintln!("round {round}, {kind}: {}", told(proxy));
     let found = wait_even(clients, 3);
     eprintln!("round {round}, {kind}: {found:?}");
 }

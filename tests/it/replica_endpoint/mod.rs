@@ -9,11 +9,11 @@ mod standing_in;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::bed::{Bed, eventually, wait_until};
+use crate::bed::{Bed, wait_until};
 use crate::client::Client;
 use crate::proxy::{Builder, Proxy};
 
@@ -75,9 +75,13 @@ fn is_even(spread: &BTreeMap<u16, usize>, nodes: usize) -> bool {
 /// Waits until they are spread evenly over `nodes`, and returns how.
 #[track_caller]
 fn wait_even(clients: &mut [Client], nodes: usize) -> BTreeMap<u16, usize> {
-    let what = format!("{} clients are spread over {nodes} nodes", clients.len());
-    eventually(SOON, &what, || {
+    let started = Instant::now();
+    loop {
         let spread = spread(clients);
-        is_even(&spread, nodes).then_some(spread)
-    })
+        if is_even(&spread, nodes) {
+            return spread;
+        }
+        let late = started.elapsed() > SOON;
+        assert!(!late, "not even over {nodes} nodes: {spread:?}");
+    }
 }
