@@ -181,7 +181,7 @@ fn bind_clients(config: &Config, sockets: &mut ForClients) -> Result<Vec<SocketF
     }
     sockets.readers = bind_tcp(&config.replicas.listen, "--replica-listen")?;
     for address in &config.replicas.listen_unix {
-        let (listener, file) = bind_unix(address, &config.socket_permissions)?;
+        let (listener, file) = bind_unix(address, &config.socket_permissions, "--replica-listen")?;
         sockets.readers.push(listener);
         files.extend(file);
     }

@@ -265,11 +265,8 @@ pub(super) const LIMITS: &[Family] = &[
 
 /// The names that were seen, and what is in no table.
 fn sampled(scrape: &Scrape<'_>) -> Vec<(&'static str, u64)> {
-    let mut workers = scrape
-        .front
-        .workers
-        .iter()
-        .map(|worker| worker.names.load());
+    let workers = scrape.front.all_workers();
+    let mut workers = workers.map(|worker| worker.names.load());
     let mut all: Vec<_> = workers.next().into_iter().flatten().collect();
     for worker in workers {
         for (sum, (_, count)) in all.iter_mut().zip(worker) {

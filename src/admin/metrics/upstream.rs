@@ -93,8 +93,12 @@ pub(super) const FAMILIES: &[Family] = &[
         help: "From when a command was written to when its reply was read, of those that are timed; \
                without blocking calls.",
         collect: |scrape, out| {
-            let took = scrape.durations(|worker| &worker.upstream_requests);
-            out.durations(&[PRIMARY], &took);
+            for (role, workers) in scrape.roles() {
+                out.durations(
+                    &[role],
+                    &durations(workers, |worker| &worker.upstream_requests),
+                );
+            }
         },
     },
     Family {
