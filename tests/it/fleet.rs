@@ -97,12 +97,20 @@ fn rounds(size: usize, fault: &'static str) -> Vec<Figures> {
     thread::sleep(CALM);
     let calm_cpu_s = (cpu(&bed) - before) / CALM.as_secs_f64();
     let count = if fault == "planned" { PLANNED } else { 1 };
-    let one = |_| {
+    let one = |round| {
+        let old = bed.primary();
         let figures = Figures {
             calm_cpu_s,
             ..failover(&bed, &fleet, fault)
         };
         append("fleet.jsonl", &record(&figures));
+        if round + 1 < count {
+            // As long as it believes to be a primary, nothing else can be done to the deployment.
+            wait_until(FAILOVER_LIMIT, "the old one follows, too", || {
+                old.role() == "slave"
+            });
+            bed.wait_whole();
+        }
         figures
     };
     (0..count).map(one).collect()
@@ -149,13 +157,6 @@ fn failover(bed: &Bed, fleet: &[Proxy], fault: &'static str) -> Figures {
         rss_kib: fleet.iter().map(Proxy::rss_kib).sum::<u64>() / fleet.len() as u64,
     };
     eprintln!("{}", record(&figures));
-    if fault == "planned" {
-        // As long as the old primary believes to be one, nothing else can be done to the deployment.
-        wait_until(FAILOVER_LIMIT, "the old primary follows, too", || {
-            old.role() == "slave"
-        });
-        bed.wait_whole();
-    }
     figures
 }
 
