@@ -13,7 +13,7 @@ SYSCONFDIR ?= /etc
 BINARY ?= target/release/steadfast
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build install static release test test-rust test-clients test-browser test-deploy soak bench lint fuzz image clean
+.PHONY: help demo build install static release test test-rust test-clients test-browser test-deploy examples soak bench lint fuzz image clean
 
 help: ## this list
 	@echo 'Steadfast. The usual ones are `make demo` and `make test`.'
@@ -73,6 +73,10 @@ test-browser: ## the status page in a real browser, which it installs (some 200 
 test-deploy: ## what is below deploy/, and the image, without a cluster
 	@tests/setup.sh deploy
 	@tests/deploy/run.sh
+
+examples: ## every application below examples/ through a planned failover and a crash; ONLY=django for one
+	@tests/setup.sh examples
+	@tests/examples/run.sh $(ONLY)
 
 soak: ## the long tests; figures of failovers in results/, resumed where they ended
 	@tests/setup.sh server

@@ -169,6 +169,39 @@ fn every_relative_link_leads_somewhere() {
     }
 }
 
+/// Names of the folders below `examples/` that `make examples` tries.
+fn examples() -> Vec<String> {
+    let entries = fs::read_dir(root().join("examples")).expect("examples");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.join("README.md").is_file())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_example_has_a_check_and_links_that_lead_somewhere() {
+    let names = examples();
+    assert!(!names.is_empty(), "the examples are found");
+    for name in names {
+        let check = format!("tests/examples/check_{}.py", name.replace('-', "_"));
+        assert!(root().join(&check).is_file(), "there is no {check}");
+        let text = page(&format!("examples/{name}/README.md"));
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let target = root().join("examples").join(&name).join(link);
+            assert!(target.exists(), "examples/{name}/README.md links to {link}");
+        }
+        assert!(
+            page("README.md").contains(&format!("](examples/{name}/README.md)")),
+            "the README does not mention examples/{name}"
+        );
+    }
+}
+
 /// A boundary without its tests would be a promise only.
 #[test]
 fn every_boundary_names_tests_that_exist() {

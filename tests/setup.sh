@@ -5,6 +5,7 @@
 #   tests/setup.sh newer     Valkey 9.1, and Valkey 8.0 where Debian's backports have it, beside it
 #   tests/setup.sh servers   every version the command table knows that can be had (for commands.py)
 #   tests/setup.sh clients   PHP, Python and Node with the client libraries under tests/clients
+#   tests/setup.sh examples  what the applications below examples/ run on
 #   tests/setup.sh lint      cargo-deny
 #   tests/setup.sh fuzz      cargo-fuzz (the nightly compiler is yours to bring)
 #   tests/setup.sh promtool  promtool, with which the metrics and alerts are checked
@@ -12,7 +13,7 @@
 #   tests/setup.sh peers     HAProxy, twemproxy and Envoy, which `make bench` compares with
 #   tests/setup.sh deploy    kubectl, helm, schemas and linters for what is below deploy/
 #   tests/setup.sh browser   Chromium, in which the status page is looked at
-#   tests/setup.sh           all but servers, fuzz, release, peers and browser
+#   tests/setup.sh           all but servers, examples, fuzz, release, peers and browser
 #
 # System packages come from the distribution, each command printed before it runs, and leave no
 # service running. Everything else goes below target/tools. Exits with 69 when something is missing
@@ -202,6 +203,20 @@ setup_clients() {
     have kubectl || setup_kubectl
 }
 
+# The packages that the examples themselves name, apart from those of the other tests.
+setup_examples() {
+    setup_server
+    local venv=$TOOLS/examples
+    setup_venv
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    if ! cat examples/*/requirements.txt | cmp -s - "$venv/installed.txt"; then
+        local named=() one
+        for one in examples/*/requirements.txt; do named+=(-r "$one"); done
+        "$venv/bin/python" -m pip install -q --disable-pip-version-check "${named[@]}" >&2
+        cat examples/*/requirements.txt >"$venv/installed.txt"
+    fi
+}
+
 # What tests/deploy needs. The image is built where buildah can be had, and reported as unbuilt elsewhere.
 setup_deploy() {
     if ! have node || ! have npm; then
@@ -323,6 +338,7 @@ server) setup_server ;;
 newer) setup_newer ;;
 servers) setup_servers ;;
 clients) setup_clients ;;
+examples) setup_examples ;;
 lint) cargo_tool cargo-deny "$CARGO_DENY" ;;
 fuzz) cargo_tool cargo-fuzz "$CARGO_FUZZ" ;;
 promtool) setup_promtool ;;
@@ -339,7 +355,7 @@ all)
     cargo_tool cargo-deny "$CARGO_DENY"
     ;;
 *)
-    say "usage: tests/setup.sh [server|newer|servers|clients|lint|fuzz|promtool|release|peers|deploy|browser|all]"
+    say "usage: tests/setup.sh [server|newer|servers|clients|examples|lint|fuzz|promtool|release|peers|deploy|browser|all]"
     exit 64
     ;;
 esac

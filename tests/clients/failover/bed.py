@@ -97,11 +97,12 @@ def wait_for(what, condition, limit=START_LIMIT):
 
 
 class Bed:
-    """The deployment. `folder` receives every process's log."""
+    """The deployment. `folder` receives every process's log, `settings` are the servers' own."""
 
-    def __init__(self, folder, flags=()):
+    def __init__(self, folder, flags=(), settings=()):
         self.folder = pathlib.Path(folder)
         self.flags = flags
+        self.settings = settings
         self.processes = {}
         ports = free_ports(NODES + SENTINELS + 2)
         self.nodes = ports[:NODES]
@@ -124,7 +125,8 @@ class Bed:
         first = self.nodes[0]
         for port in self.nodes:
             more = [] if port == first else [f"replicaof 127.0.0.1 {first}"]
-            self._start_node(server, port, ['save ""', "repl-diskless-sync no", *more])
+            config = ['save ""', "repl-diskless-sync no", *self.settings, *more]
+            self._start_node(server, port, config)
         wait_for("the replicas", lambda: self._replicas_online(first) == NODES - 1)
         for port in self.sentinels:
             config = [
@@ -133,8 +135,18 @@ class Bed:
                 f"sentinel failover-timeout {PRIMARY_NAME} {FAILOVER_TIMEOUT_MS}",
             ]
             self._start_node(server, port, config, "--sentinel")
+        self.settle()
+        self._start_proxy("steadfast", self.port, self.admin_port, self.flags)
+
+    def settle(self):
+        """Waits until every Sentinel sees two replicas that call themselves so: fit for a failover."""
         wait_for("the Sentinels", lambda: all(map(self._is_settled, self.sentinels)))
-        self._start_proxy()
+
+    def another_proxy(self, *flags):
+        """Port of one more Steadfast before the same servers."""
+        port, admin_port = free_ports(2)
+        self._start_proxy(f"steadfast-{port}", port, admin_port, flags)
+        return port
 
     def _start_node(self, server, port, config, *more):
         own = self.folder / str(port)
@@ -143,23 +155,24 @@ class Bed:
         (own / "node.conf").write_text("\n".join(lines) + "\n")
         self._spawn(port, [server, str(own / "node.conf"), *more], own / "log")
 
-    def _start_proxy(self):
+    def _start_proxy(self, name, port, admin_port, flags):
         binary = os.environ.get("STEADFAST_BIN", "target/debug/steadfast")
         sentinels = ",".join(f"127.0.0.1:{port}" for port in self.sentinels)
         command = [
             binary,
             f"--sentinel={sentinels}",
             f"--primary-name={PRIMARY_NAME}",
-            f"--listen=127.0.0.1:{self.port}",
-            f"--admin-listen=127.0.0.1:{self.admin_port}",
-            *self.flags,
+            f"--listen=127.0.0.1:{port}",
+            f"--admin-listen=127.0.0.1:{admin_port}",
+            *flags,
         ]
-        process = self._spawn("steadfast", command, self.folder / "steadfast.log")
+        log = self.folder / f"{name}.log"
+        process = self._spawn(name, command, log)
 
         def ready():
             if process.poll() is not None:
-                raise BedError(f"Steadfast ended; see {self.folder}/steadfast.log")
-            return ask(self.port, "SET", "bed:ready", "1")
+                raise BedError(f"Steadfast ended; see {log}")
+            return ask(port, "SET", "bed:ready", "1")
 
         wait_for("Steadfast", ready)
 
