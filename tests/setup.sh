@@ -203,9 +203,17 @@ setup_clients() {
     have kubectl || setup_kubectl
 }
 
-# The packages that the examples themselves name, apart from those of the other tests.
+# The packages that the examples themselves name, apart from those of the other tests; php-fpm and
+# something that speaks FastCGI to it.
 setup_examples() {
     setup_server
+    if ! php -r 'exit(extension_loaded("redis") ? 0 : 1);' 2>/dev/null ||
+        ! compgen -G '/usr/sbin/php-fpm*' >/dev/null || ! have cgi-fcgi; then
+        forbid_service_starts
+        apt_install php-cli php-fpm php-redis libfcgi-bin
+        allow_service_starts
+        disable_service "php$(php -r 'echo PHP_MAJOR_VERSION, ".", PHP_MINOR_VERSION;')-fpm"
+    fi
     local venv=$TOOLS/examples
     setup_venv
     [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
