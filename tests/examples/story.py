@@ -114,6 +114,13 @@ class Story:
         for user in users:
             user.thread.start()
         self._see_them_go_on()
+        if not self.complaints:
+            self._fail_over()
+        self.over.set()
+        for user in users:
+            user.thread.join(PATIENCE)
+
+    def _fail_over(self):
         self.act = "planned"
         for bed in self.beds:
             bed.plan_failover()
@@ -125,9 +132,6 @@ class Story:
             self.crashed_at = float("inf")
             self.crashed_at = bed.crash()
             self._see_them_go_on()
-        self.over.set()
-        for user in users:
-            user.thread.join(PATIENCE)
 
     def _see_them_go_on(self):
         goals = [(user, user.rounds + ENOUGH) for user in self.users]
