@@ -206,7 +206,7 @@ setup_clients() {
 # The packages that the examples themselves name, apart from those of the other tests; php-fpm and
 # something that speaks FastCGI to it.
 setup_examples() {
-    setup_server
+    setup_servers
     if ! php -r 'exit(extension_loaded("redis") ? 0 : 1);' 2>/dev/null ||
         ! compgen -G '/usr/sbin/php-fpm*' >/dev/null || ! have cgi-fcgi; then
         forbid_service_starts
