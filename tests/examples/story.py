@@ -25,11 +25,14 @@ LOGS = ROOT / "target" / "examples"
 PACE = 0.01
 # So many rounds of every user show that the application works.
 ENOUGH = 10
-# Well beyond the hold time (15 s): a user who has not gone on by then never will.
+# Well beyond the hold time: a user who has not gone on by then never will.
 PATIENCE = 60
 # Answers already under way when the primary died may be read this much later.
 SETTLE = 0.3
 SAMPLE = 3
+# Longer than by default (15 s here), shorter than the clients' own timeouts: a machine so busy that
+# nothing runs for a while fails no check.
+os.environ.setdefault("STEADFAST_HOLD_TIMEOUT", "25s")
 
 
 class Uncertain(Exception):
