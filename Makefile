@@ -5,7 +5,7 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZ_TIME ?= 60
 BENCH_ROUNDS ?= 5
 # Themes of tests/it that `make test` runs a second time with --pool session; `make soak` runs them all.
-WITH_LINKS_OF_THEIR_OWN := auth:: differential:: failover::matrix transactions::
+WITH_LINKS_OF_THEIR_OWN := auth:: failover::matrix transactions::
 BENCH_OUT ?= results/bench
 IMAGE ?= steadfast:dev
 PREFIX ?= /usr/local

@@ -238,11 +238,7 @@ impl Admin {
     }
 
     fn is_full(&self) -> bool {
-        let workers = self
-            .state
-            .fronts
-            .iter()
-            .flat_map(|front| front.workers.iter());
+        let workers = self.state.fronts.iter().flat_map(Front::all_workers);
         let clients = workers.map(|it| it.clients.load()).sum();
         let most = u64::try_from(self.state.max_clients).unwrap_or(u64::MAX);
         self.fullness.look(clients, most)

@@ -174,7 +174,7 @@ impl Publisher {
             gate: Gate::Restoring,
             gate_since: shut.gate_since,
             commands: shut.commands.clone(),
-            hold_timeout: old.hold_timeout,
+            hold_timeout: shut.hold_timeout,
             version: self.load().version + 1,
             superseded: CancellationToken::new(),
             lease,

@@ -65,8 +65,9 @@ impl Session {
 
     /// Nobody else waits for a client that does not read, so that what it is sent on a shared link has
     /// to be kept; but not without end.
-    fn close_if_flooded(&self, unread: usize) {
-        self.weigh_unread(unread);
+    pub(super) fn close_if_flooded(&self, unread: usize) {
+        // On a link of its own the server is made to wait.
+        self.weigh_unread(if self.is_on_shared() { unread } else { 0 });
         if unread > UNREAD_MAX && self.is_on_shared() {
             self.note_bulk();
         }
@@ -146,7 +147,7 @@ impl Session {
                 self.lose_client();
             }
             let unread = self.unread();
-            self.weigh_unread(unread);
+            self.weigh_unread(if self.is_on_shared() { unread } else { 0 });
             if unread == 0 {
                 break;
             }

@@ -60,13 +60,16 @@ impl Worker {
         self.gauge();
         let limit = self.config.client_idle_timeout;
         let ages = !self.config.max_connection_age.is_zero();
-        if limit.is_zero() && !ages && !self.may_have_strangers() {
+        let floods = self.held_bytes.replies.is_reached();
+        if limit.is_zero() && !ages && !floods && !self.may_have_strangers() {
             return;
         }
         let (mut idle, mut strangers) = (0_u32, 0_u32);
         for (_, session) in self.sessions.borrow().iter() {
             session.excuse(look);
             session.leave_if_old(look);
+            // Who gets no more either is in the way of all others.
+            session.close_if_flooded(session.unread());
             let overdue = if session.has_outstayed(look) {
                 &mut strangers
             } else if !limit.is_zero() && has_passed(limit, session.heard.get(), look) {

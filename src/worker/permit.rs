@@ -126,7 +126,8 @@ impl Session {
 
     /// Nothing can be sent now.
     pub(super) fn hold(&self, intake: &mut Intake) -> Permit {
-        if self.worker.gives_up.get() || self.worker.outage_has_outlasted_hold() {
+        let gives_up = self.worker.gives_up.get() && !self.worker.gate_is_open();
+        if gives_up || self.worker.outage_has_outlasted_hold() {
             intake.end_wait();
             return Permit::Refuse;
         }

@@ -20,6 +20,8 @@ use crate::net::HostPort;
 
 /// How long a replica has to have been well before clients of others are led to it.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// Who has not been there for so long gives way to others that Sentinels list.
+const LOST_AFTER: Duration = Duration::from_secs(10);
 /// Former primaries remembered: replicas to be, which Sentinels may list only a while later.
 const FORMER_MAX: usize = 4;
 
@@ -32,11 +34,14 @@ struct Node {
     health: Result<Duration, Ill>,
     /// Since when it may, without a break.
     well_since: Option<Instant>,
+    /// When it was last found to be there, whatever it said; at first, when it was first looked for.
+    there_at: Instant,
 }
 
 impl Node {
-    fn new() -> Self {
+    fn new(now: Instant) -> Self {
         Self {
+            there_at: now,
             reading: None,
             health: Err(Ill::Unheard),
             well_since: None,
@@ -59,7 +64,15 @@ impl Node {
             }
             _ => {}
         }
+        if !matches!(health, Err(Ill::Unheard | Ill::Silent(_))) {
+            self.there_at = now;
+        }
         self.health = health;
+    }
+
+    /// Whether it has long not been there. Sentinels list what they ever knew.
+    fn is_lost(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.there_at) > LOST_AFTER
     }
 }
 
@@ -129,11 +142,18 @@ impl Census {
     /// Looks after those that Sentinels list, and after former primaries, at this pace.
     pub(super) fn watch(&mut self, listed: &BTreeSet<HostPort>, pace: Pace) {
         let primary = self.primary.as_ref().map(|(primary, _)| primary);
+        let now = Instant::now();
         let known = |address: &&HostPort| self.nodes.contains_key(address);
-        // Those that are known already are not given up for others.
-        let old = listed.iter().filter(known);
+        let lost = |address: &&HostPort| self.nodes.get(*address).is_some_and(|it| it.is_lost(now));
+        // Those that are known already are not given up for others, unless nobody is there.
+        let old = listed
+            .iter()
+            .filter(|address| known(address) && !lost(address));
         let new = listed.iter().filter(|address| !known(address));
-        let all = old.chain(new).chain(&self.former);
+        let all = old
+            .chain(new)
+            .chain(&self.former)
+            .chain(listed.iter().filter(lost));
         let mut wanted: Vec<HostPort> = Vec::new();
         for address in all.filter(|address| Some(*address) != primary) {
             if wanted.len() < WATCHES_MAX && !wanted.contains(address) {
@@ -144,7 +164,7 @@ impl Census {
         self.watches.retain(&wanted);
         for address in wanted {
             self.watches.set(&address, pace);
-            self.nodes.entry(address).or_insert_with(Node::new);
+            self.nodes.entry(address).or_insert_with(|| Node::new(now));
         }
     }
 
