@@ -31,7 +31,8 @@ from bed import ROOT, Server, program
 
 WRITERS = 8
 CALM = 1.0  # seconds before and after
-SETTLED = 8.0  # seconds from the order, or the crash, to the reading of the lists
+SETTLED = 8.0  # seconds from the order, or the crash, to the reading of the lists, at least
+DEMOTED_LIMIT = 60.0
 RETRY_PAUSE = 0.02
 HEARD_LIMIT = 5.0
 CHECK_MS = 500
@@ -66,6 +67,12 @@ class Steadfast(beds.Bed):
 
     def wait_followed(self, old):
         beds.wait_for("a new primary", lambda: self.primary() not in (None, old), beds.SWITCH_LIMIT)
+        # A Sentinel may leave it a primary for seconds: what is written there meanwhile is lost.
+        if self.processes[old].poll() is None:
+            beds.wait_for("the old primary", lambda: self.is_replica(old), DEMOTED_LIMIT)
+
+    def is_replica(self, port):
+        return (beds.ask(port, "ROLE") or [None])[0] == "slave"
 
 
 class HAProxy(Steadfast):
@@ -109,6 +116,7 @@ class Envoy(Steadfast):
         }
         check = {
             "timeout": "1s", "interval": f"{CHECK_MS / 1000}s",
+            "no_traffic_interval": f"{CHECK_MS / 1000}s",
             "unhealthy_threshold": 1, "healthy_threshold": 1,
             "tcp_health_check": {
                 "send": {"text": b"info replication\r\n".hex()},
@@ -161,6 +169,7 @@ class Writer(threading.Thread):
                 link = self.lost()
             except (OSError, ValueError):
                 link = self.lost()
+        self.pause = max(self.pause, time.monotonic() - self.last)
 
     def is_cut(self, link):
         try:

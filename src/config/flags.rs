@@ -303,7 +303,7 @@ pub(super) struct LoginFlags {
 #[command(next_help_heading = "Process")]
 pub(super) struct ProcessFlags {
     /// A TOML file with settings: the names of the flags with `_` for `-`, lists in brackets; an
-    /// [[endpoint]] for each of several primaries
+    /// `[[endpoint]]` for each of several primaries
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Only check all settings, and read the files they name; nobody is connected to. Ends with 0, or
