@@ -42,7 +42,7 @@ shown=$(python tests/clients/readme.py tls)
     2>"$dir/log" &
 proxy=$!
 for _ in $(seq 100); do
-    port=$(sed -n 's/.*"clients_tls","address":"127.0.0.1:\([0-9]*\)".*/\1/p' "$dir/log")
+    port=$(sed -n '/"clients_tls"/s/.*"address":"127.0.0.1:\([0-9]*\)".*/\1/p' "$dir/log")
     if [ -n "$port" ]; then break; fi
     sleep 0.1
 done
